@@ -1,0 +1,23 @@
+"""Table of the badges."""
+
+from tortoise import fields
+from tortoise.models import Model
+
+
+class Badge(Model):
+    """A lasting mark. With a metric its levels are thresholds on the lifetime meter; without, a mission awards level 1."""
+
+    id = fields.BigIntField(primary_key=True)
+    program_id = fields.BigIntField()
+    key = fields.TextField()
+    name = fields.TextField()
+    metric_id = fields.BigIntField(null=True)
+    series_id = fields.BigIntField(null=True)
+    levels = fields.JSONField[list[str]](default=list, db_default=[])
+    """Thresholds, rising, as decimal strings; `["1"]` for a badge without a metric."""
+    hidden = fields.BooleanField(default=False, db_default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "badge"
+        unique_together = (("program_id", "id"), ("program_id", "key"))
