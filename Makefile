@@ -1,0 +1,71 @@
+# Mitra's tasks. `make help` lists them.
+#
+# The environment is `.venv`, installed from hash-locked lists; the stamp in it is newer than all that it was
+# installed from, so an installed checkout costs `make` a few file stats.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCKS := requirements/dev.txt requirements/demo.txt
+UV ?= uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+PYTEST_ARGS ?=
+
+.PHONY: help setup run test check bench fmt lock reset clean
+
+help: ## list every task
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## make .venv and install the locked dependencies (quick when nothing changed)
+
+$(STAMP): $(LOCKS) pyproject.toml
+	@python=$${PYTHON:-}; \
+	for candidate in $$python python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; fi; python=; \
+	done; \
+	[ -n "$$python" ] || { echo 'Mitra needs Python 3.11 or newer: install it, or name it with PYTHON=…' >&2; exit 1; }; \
+	[ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null || "$$python" -m venv --clear $(VENV)
+	@echo 'Installing the locked dependencies …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps \
+		$(addprefix -r ,$(LOCKS))
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-build-isolation --no-deps \
+		--no-index --editable .
+	@touch $@
+
+run: setup ## start everything, load the demo once, and serve it on port 8000 (PORT= for another)
+	@exec $(BIN)/mitra serve --demo --port $(PORT)
+
+test: check ## every check: format, lint, types, import contracts, SDL, tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+check: setup ## the checks that run no test
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+bench: setup ## print the benchmark rows, floor and Mitra measured in one run
+	@$(BIN)/python -m bench
+
+fmt: setup ## format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+lock: ## resolve the dependencies anew into requirements/ (needs uv)
+	@$(LOCK) pyproject.toml --group build -o requirements/run.txt
+	@$(LOCK) pyproject.toml --group build --group dev --constraints requirements/run.txt -o requirements/dev.txt
+	@$(LOCK) --group demo --no-deps -o requirements/demo.txt
+
+reset: ## stop the embedded servers and remove the local data
+	@if [ -x $(BIN)/mitra ]; then $(BIN)/mitra reset --yes; else rm -rf .mitra; fi
+
+clean: reset ## reset, and remove the environment and caches too
+	@rm -rf $(VENV) .cache .ruff_cache build *.egg-info
