@@ -40,6 +40,7 @@ CREATE TABLE activity (
     FOREIGN KEY (program_id, reverses_id) REFERENCES activity (program_id, id),
     CHECK (number > 0)
 );
+CREATE INDEX activity_reverses ON activity (program_id, reverses_id) WHERE reverses_id IS NOT NULL;
 
 CREATE TABLE activity_line (
     program_id    bigint  NOT NULL,
@@ -196,13 +197,11 @@ CREATE TABLE lot_movement (
 CREATE TABLE tier_standing (
     program_id   bigint      NOT NULL,
     partner_id   bigint      NOT NULL,
-    level        int         NOT NULL,           -- as it stands
-    kept_level   int         NOT NULL,           -- brought into the period of window_start from the one before
-    window_start date        NOT NULL,           -- the qualification period that the partner is in
+    level        int         NOT NULL,           -- the highest that any period earned: no review takes it yet
     since        timestamptz NOT NULL,
     PRIMARY KEY (program_id, partner_id),
     FOREIGN KEY (program_id, partner_id) REFERENCES partner (program_id, id),
-    CHECK (level >= kept_level AND kept_level >= 0)
+    CHECK (level >= 0)
 ) WITH (fillfactor = 75);
 
 ---------------------------------------------------------------------------------------------------------------- game

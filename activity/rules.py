@@ -1,0 +1,314 @@
+"""What an activity is, and what makes one unacceptable. Pure.
+
+Quantities and amounts are exact decimals. A RETURN's are positive too: they say how much of an earlier line comes back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
+
+SALE: Final = "SALE"
+RETURN: Final = "RETURN"
+KINDS: Final = (SALE, RETURN, "RECEIPT", "TRAINING", "VISIT")
+
+MAX_ACTIVITIES: Final = 1_000
+MAX_LINES: Final = 1_000
+MAX_TEXT: Final = 200
+MAX_NUMBER: Final = Decimal(10) ** 12
+QUANTITY_STEP: Final = Decimal("0.000001")
+AMOUNT_STEP: Final = Decimal("0.0001")
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far ahead of ours a sender's clock may run before its activity lies in the future."""
+
+ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LineReference:
+    """A line of an earlier activity; without a source, of the return's own."""
+
+    external_id: str
+    line: int
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineInput:
+    """A line as a source reported it."""
+
+    sku: str
+    quantity: Decimal
+    amount: Decimal
+    unit: str | None = None
+    reverses: LineReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityInput:
+    """An activity as a source reported it. (source, external_id) is its idempotency key."""
+
+    source: str
+    external_id: str
+    kind: str
+    partner: str
+    occurred_at: datetime
+    lines: Sequence[LineInput] = ()
+    currency: str | None = None
+    reverses: str | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as it was when it counted."""
+
+    id: int
+    sku: str
+    category: str | None
+    brand: str | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the journal. `number` counts from 1; `reverses` is (activity id, line)."""
+
+    number: int
+    product: Product
+    quantity: Decimal
+    amount: Decimal
+    reverses: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An activity of the journal. `number` is dense per partner: the order of acceptance."""
+
+    id: int
+    partner_id: int
+    number: int
+    kind: str
+    source: str
+    external_id: str
+    occurred_at: datetime
+    posted_at: datetime
+    recorded_at: datetime
+    local_date: date
+    time_zone: str
+    currency: str
+    lines: tuple[Line, ...]
+    reverses_id: int | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a line counts, before and after something happened to it."""
+
+    line: Line
+    quantity_before: Decimal
+    amount_before: Decimal
+    quantity_after: Decimal
+    amount_after: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one activity was not taken; nothing of it is kept."""
+
+    code: str
+    message: str
+    field: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Original:
+    """An activity that can be taken back, and what is left of it."""
+
+    activity: Activity
+    left: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """Quantity and amount left, by line."""
+    stands: bool = True
+    """False once all of it came back."""
+
+    @classmethod
+    def of(cls, activity: Activity) -> "Original":
+        """An activity that nothing has been taken back of."""
+        return cls(activity, {line.number: (line.quantity, line.amount) for line in activity.lines})
+
+    def shares(self, taken: Sequence[Line] = ()) -> list[Share]:
+        """What counts of each line before and after `taken`, lines that reverse this activity's."""
+        after = dict(self.left)
+        for line in taken:
+            assert line.reverses is not None
+            quantity, amount = after[line.reverses[1]]
+            after[line.reverses[1]] = (quantity - line.quantity, amount - line.amount)
+        return [Share(line, *self.left[line.number], *after[line.number]) for line in self.activity.lines]
+
+    def take(self, taken: Sequence[Line]) -> None:
+        """Record that `taken` came back; with no lines, the whole."""
+        for share in self.shares(taken):
+            self.left[share.line.number] = (share.quantity_after, share.amount_after)
+        self.stands = bool(self.activity.lines) and any(quantity > 0 for quantity, _ in self.left.values())
+
+
+def payload_hash(given: ActivityInput) -> bytes:
+    """A digest of all that was sent, the same for equal numbers and instants however they were written."""
+
+    def number(value: Decimal) -> str:
+        return format(value.normalize(), "f")
+
+    payload = [
+        given.kind,
+        given.partner,
+        given.occurred_at.astimezone(UTC).isoformat(),
+        given.currency,
+        given.reverses,
+        given.attributes,
+        [
+            [line.sku, number(line.quantity), number(line.amount), line.unit]
+            + ([line.reverses.source, line.reverses.external_id, line.reverses.line] if line.reverses else [])
+            for line in given.lines
+        ],
+    ]
+    return blake2b(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def check(given: ActivityInput, *, kinds: frozenset[str], currency: str, now: datetime) -> Refusal | None:
+    """What is wrong with the input by itself; None where nothing is."""
+    for name, text in (("source", given.source), ("externalId", given.external_id)):
+        if not text or len(text) > MAX_TEXT or "\0" in text:
+            return Refusal("INVALID_TEXT", f"{name} must have 1 to {MAX_TEXT} characters", (name,))
+    if given.kind not in kinds:
+        return Refusal("UNKNOWN_KIND", f"there is no activity kind {given.kind}", ("kind",))
+    if given.currency is not None and given.currency != currency:
+        return Refusal("UNKNOWN_CURRENCY", f"the program's currency is {currency}", ("currency",))
+    if given.occurred_at > now + CLOCK_SKEW:
+        return Refusal("FUTURE_DATE", "occurredAt lies in the future", ("occurredAt",))
+    if len(given.lines) > MAX_LINES:
+        return Refusal("TOO_MANY_LINES", f"an activity has {MAX_LINES} lines at most", ("lines",))
+    if given.attributes is not None and "\\u0000" in orjson.dumps(given.attributes).decode():
+        return Refusal("INVALID_TEXT", "attributes hold a NUL character", ("attributes",))
+    if given.kind == RETURN:
+        return check_return(given)
+    if given.reverses is not None:
+        return Refusal("NOT_A_RETURN", "only a RETURN reverses an activity", ("reverses",))
+    return next((refusal for refusal in map(check_line, range(len(given.lines)), given.lines) if refusal), None)
+
+
+def check_return(given: ActivityInput) -> Refusal | None:
+    """A RETURN names a whole activity, or a line for each of its own."""
+    if given.reverses is not None:
+        if given.lines:
+            return Refusal("RETURN_WITH_BOTH", "give `reverses` for the whole, or lines for parts", ("lines",))
+        return None
+    if not given.lines:
+        return Refusal("RETURN_WITHOUT_SALE", "say what comes back: `reverses`, or lines", ("reverses",))
+    for index, line in enumerate(given.lines):
+        if line.reverses is None:
+            path = ("lines", str(index), "reverses")
+            return Refusal("RETURN_WITHOUT_SALE", "say which line this one takes back", path)
+        if refusal := check_line(index, line, returned=True):
+            return refusal
+    return None
+
+
+def check_line(index: int, line: LineInput, *, returned: bool = False) -> Refusal | None:
+    """What is wrong with a line by itself."""
+    path = ("lines", str(index))
+    if not line.quantity.is_finite() or not 0 < line.quantity < MAX_NUMBER:
+        return Refusal("INVALID_QUANTITY", "quantity must be above 0", (*path, "quantity"))
+    if line.quantity % QUANTITY_STEP:
+        return Refusal("INVALID_QUANTITY", "quantity has six decimals at most", (*path, "quantity"))
+    if not line.amount.is_finite() or not 0 <= line.amount < MAX_NUMBER:
+        return Refusal("INVALID_AMOUNT", "amount must be 0 or above", (*path, "amount"))
+    if line.amount % AMOUNT_STEP:
+        return Refusal("INVALID_AMOUNT", "amount has four decimals at most", (*path, "amount"))
+    if line.reverses is not None and not returned:
+        return Refusal("NOT_A_RETURN", "only a RETURN reverses a line", (*path, "reverses"))
+    return None
+
+
+def resolve_lines(given: ActivityInput, products: Mapping[str, Product]) -> tuple[Line, ...] | Refusal:
+    """The lines with their products, or the first that has none."""
+    lines = []
+    for index, line in enumerate(given.lines):
+        product = products.get(line.sku)
+        if product is None:
+            return Refusal("UNKNOWN_SKU", f"there is no product {line.sku}", ("lines", str(index), "sku"))
+        if line.unit is not None and line.unit != product.unit:
+            message = f"{line.sku} is counted in {product.unit}"
+            return Refusal("UNKNOWN_UNIT", message, ("lines", str(index), "unit"))
+        lines.append(Line(index + 1, product, line.quantity, line.amount))
+    return tuple(lines)
+
+
+def references(given: ActivityInput) -> list[tuple[str, str]]:
+    """The (source, external id) of every activity that a RETURN names."""
+    if given.reverses is not None:
+        return [(given.source, given.reverses)]
+    return [(line.reverses.source or given.source, line.reverses.external_id) for line in given.lines if line.reverses]
+
+
+def resolve_return(
+    given: ActivityInput, *, partner_id: int, originals: Mapping[tuple[str, str], Original]
+) -> tuple[Line, ...] | Refusal:
+    """The lines that a RETURN takes back, never more than is left of each.
+
+    Another partner's activity answers as one that does not exist.
+    """
+
+    def find(source: str, external_id: str, path: tuple[str, ...]) -> Original | Refusal:
+        original = originals.get((source, external_id))
+        if original is None or original.activity.partner_id != partner_id:
+            return Refusal("UNKNOWN_ACTIVITY", f"the partner has no activity {external_id} of {source}", path)
+        if original.activity.kind == RETURN:
+            return Refusal("NOT_REVERSIBLE", "a RETURN cannot be taken back", path)
+        if original.activity.occurred_at > given.occurred_at:
+            return Refusal("RETURN_BEFORE_SALE", "it comes back before it was sold", ("occurredAt",))
+        return original
+
+    if given.reverses is not None:
+        original = find(given.source, given.reverses, ("reverses",))
+        if isinstance(original, Refusal):
+            return original
+        if not original.stands:
+            return Refusal("NOTHING_LEFT", f"all of {given.reverses} came back before", ("reverses",))
+        left = [(line, *original.left[line.number]) for line in original.activity.lines]
+        return tuple(
+            Line(number, line.product, quantity, amount, (original.activity.id, line.number))
+            for number, (line, quantity, amount) in enumerate((row for row in left if row[1] > 0), start=1)
+        )
+
+    taken: dict[tuple[int, int], tuple[Decimal, Decimal]] = {}
+    lines = []
+    for index, line in enumerate(given.lines):
+        assert line.reverses is not None, "check_return saw to it"
+        path = ("lines", str(index))
+        original = find(line.reverses.source or given.source, line.reverses.external_id, (*path, "reverses"))
+        if isinstance(original, Refusal):
+            return original
+        place = line.reverses.line
+        if place not in original.left:
+            return Refusal("UNKNOWN_LINE", f"it has no line {place}", (*path, "reverses", "line"))
+        sold = original.activity.lines[place - 1]
+        if sold.product.sku != line.sku:
+            return Refusal("WRONG_SKU", f"line {place} is of {sold.product.sku}", (*path, "sku"))
+        if line.unit is not None and line.unit != sold.product.unit:
+            return Refusal("UNKNOWN_UNIT", f"{line.sku} is counted in {sold.product.unit}", (*path, "unit"))
+        key = (original.activity.id, place)
+        already = taken.get(key, (ZERO, ZERO))
+        quantity, amount = (already[0] + line.quantity, already[1] + line.amount)
+        left_quantity, left_amount = original.left[place]
+        if quantity > left_quantity:
+            return Refusal("MORE_THAN_LEFT", f"{left_quantity:f} of it are left", (*path, "quantity"))
+        if amount > left_amount:
+            return Refusal("MORE_THAN_LEFT", f"{left_amount:f} of its amount is left", (*path, "amount"))
+        taken[key] = (quantity, amount)
+        lines.append(Line(index + 1, sold.product, line.quantity, line.amount, key))
+    return tuple(lines)

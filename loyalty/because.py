@@ -1,0 +1,75 @@
+"""Because: the chain of reasons that a fact or an entry carries. Pure.
+
+A transaction stores its steps once, as a list. Each step names the one it follows from (`on`), so that entries and
+facts share what they have in common and point at their own last step by its place. Steps hold codes and numbers;
+`loyalty/words` puts them into the reader's language.
+
+The steps, and what they carry besides `step` and `on`:
+
+    activity          kind, source, externalId: where it began
+    rule              rule, version, basis (ACTIVITY, QUANTITY, AMOUNT), rate, counted
+    multiplier        tier, multiplier
+    points            exact, points, unit: floored once
+    repaid            points: taken at once for a debt
+    return            kind, source, externalId, of: the activity taken back
+    reversal          granted, recalled (before), share (0 to 1), points
+    owed              points: what could not be taken, as it was spent
+    objective         mission, objective, current, target
+    mission           mission, window, n
+    mission_revoked   mission, window, n
+    reward            points, unit
+    badge             badge, level, and value, threshold where a metric awards it
+    tier              from, to, value, threshold
+    adjustment        reason, actor
+    counted_too_late  mission: it had ended when the activity was posted
+    review            configuration changed, and what had been counted before was looked at again
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+Step: TypeAlias = dict[str, Any]
+
+STEPS = (
+    "activity",
+    "rule",
+    "multiplier",
+    "points",
+    "repaid",
+    "return",
+    "reversal",
+    "owed",
+    "objective",
+    "mission",
+    "mission_revoked",
+    "reward",
+    "badge",
+    "tier",
+    "adjustment",
+    "counted_too_late",
+    "review",
+)
+
+
+class Because:
+    """The steps of one transaction, as they are found."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def add(self, step: str, /, on: int | None = None, **carried: Any) -> int:
+        """Append a step that follows from `on`; its place."""
+        self.steps.append({"step": step, "on": on, **carried})
+        return len(self.steps) - 1
+
+
+def chain(steps: Sequence[Step], last: int) -> list[Step]:
+    """From where it began to the step at `last`."""
+    found = []
+    place: int | None = last
+    while place is not None:
+        found.append(steps[place])
+        place = steps[place]["on"]
+    return found[::-1]
