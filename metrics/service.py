@@ -1,0 +1,208 @@
+"""Metrics are created, and the series of meters that watchers want kept.
+
+A metric is immutable. A series is identical to another where metric, period, calendar and range are, and then it is the
+same one: a board and a tier ladder over the same windows share their meters.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import orjson
+
+from activity.rules import RETURN, SALE
+from base.database import Connection
+from base.errors import Invalid
+from metrics.rules import POINTS, Measure
+from metrics.windows import WindowSpec
+from partners.checks import (
+    check_code,
+    check_count,
+    check_decimal,
+    check_known,
+    check_name,
+    check_unique,
+    decimal_text,
+    item_path,
+    unknown,
+)
+from partners.configuration import LockedProgram, configure, lock_program, raise_config_version, settle_key
+
+FIND: Final = (
+    "SELECT id, name, activity_kinds, measure, line_filter FROM metric WHERE program_id = $1 AND key = $2"
+)
+REFERENCES: Final = "SELECT id, key, measure FROM metric WHERE program_id = $1 AND key = ANY($2::text[])"
+ADD: Final = """
+INSERT INTO metric (program_id, key, name, activity_kinds, measure, line_filter, created_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5, $6::text::jsonb, $7) RETURNING id
+"""
+KNOWN_SKUS: Final = "SELECT sku FROM product WHERE program_id = $1 AND sku = ANY($2::text[]) AND current"
+
+# The row that stands for exactly this metric, period, calendar and range.
+FIND_SERIES: Final = """
+SELECT id FROM meter_series
+WHERE program_id = $1 AND metric_id = $2 AND period = $3
+  AND (time_zone, starts_at, ends_at) IS NOT DISTINCT FROM ($4::text, $5::timestamptz, $6::timestamptz)
+"""
+# A series of a program without activities lacks none of them: it is filled from the start.
+ADD_SERIES: Final = """
+INSERT INTO meter_series (program_id, metric_id, period, time_zone, starts_at, ends_at, filled_at, created_at)
+SELECT $1, $2, $3, $4, $5, $6, CASE WHEN EXISTS (SELECT FROM activity WHERE program_id = $1) THEN NULL ELSE now() END,
+       now()
+ON CONFLICT (program_id, metric_id, period, time_zone, starts_at, ends_at) DO NOTHING
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterInput:
+    """Which lines count: those that meet every condition that is set. An empty list sets none."""
+
+    skus: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    brands: Sequence[str] = ()
+    min_amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInput:
+    """A metric to create. `activity_kinds` left out: SALE, or every kind for a measure of points."""
+
+    key: str
+    name: str
+    measure: Measure
+    activity_kinds: Sequence[str] | None = None
+    filter: FilterInput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """A metric as it stands."""
+
+    id: int
+    key: str
+    name: str
+    activity_kinds: tuple[str, ...]
+    measure: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReference:
+    """What another room needs of a metric that it names by key."""
+
+    id: int
+    measure: Measure
+
+
+async def ensure_series(connection: Connection, *, program_id: int, metric_id: int, spec: WindowSpec) -> int:
+    """The id of the series of these windows, made where there is none.
+
+    It takes the program's lock, so it belongs into the transaction of a change of configuration. A series that is new
+    while the program has activities is filled later: `filled_at` stays null until then.
+    """
+    await lock_program(connection, program_id)
+    window = (spec.period.value, spec.time_zone, spec.starts_at, spec.ends_at)
+    found: int | None = await connection.fetchval(FIND_SERIES, program_id, metric_id, *window)
+    if found is None:
+        found = await connection.fetchval(ADD_SERIES, program_id, metric_id, *window)
+    assert found is not None, "the program's lock keeps others from adding it"
+    return found
+
+
+async def create_metric(*, program_id: int, metric: MetricInput, now: datetime) -> MetricRow:
+    """Create a metric; the same again answers the one that stands. KEY_TAKEN where it has another content."""
+    return await configure(program_id, lambda connection, program: _create(connection, program, metric, now))
+
+
+async def _create(
+    connection: Connection, program: LockedProgram, metric: MetricInput, now: datetime
+) -> MetricRow:
+    check_code(metric.key, ["key"])
+    check_name(metric.name, ["name"])
+    kinds = _check_kinds(metric, known=program.activity_kinds)
+    if metric.measure in POINTS and metric.filter is not None:
+        raise Invalid("points are counted without a filter", code="NOT_SUPPORTED", field=["filter"])
+    line_filter = await check_filter(connection, program_id=program.id, given=metric.filter)
+    asked = {
+        "name": metric.name,
+        "activity_kinds": kinds,
+        "measure": metric.measure.value,
+        "line_filter": line_filter,
+    }
+    found = await connection.fetchrow(FIND, program.id, metric.key)
+    if found is not None:
+        settle_key(
+            metric.key,
+            stored={
+                "name": found["name"],
+                "activity_kinds": orjson.loads(found["activity_kinds"]),
+                "measure": found["measure"],
+                "line_filter": orjson.loads(found["line_filter"]),
+            },
+            asked=asked,
+        )
+        id_ = found["id"]
+    else:
+        stored = (orjson.dumps(kinds).decode(), metric.measure.value, orjson.dumps(line_filter).decode())
+        id_ = await connection.fetchval(ADD, program.id, metric.key, metric.name, *stored, now)
+        await raise_config_version(connection, program.id)
+    return MetricRow(id_, metric.key, metric.name, tuple(kinds), metric.measure)
+
+
+def _check_kinds(metric: MetricInput, *, known: Collection[str]) -> list[str]:
+    """The kinds that count, sorted. A RETURN never counts by itself: it takes from what it reverses."""
+    if metric.activity_kinds is None:
+        kinds = [] if metric.measure in POINTS else [SALE]
+    else:
+        kinds = list(metric.activity_kinds)
+        check_count(kinds, ["activityKinds"], least=0 if metric.measure in POINTS else 1)
+    check_known(kinds, known, ["activityKinds"], noun="kind")
+    check_unique(kinds, ["activityKinds"])
+    if RETURN in kinds:
+        raise Invalid(
+            "a RETURN takes from what it reverses and does not count by itself",
+            code="NOT_SUPPORTED",
+            field=item_path(["activityKinds"], kinds.index(RETURN)),
+        )
+    return sorted(kinds)
+
+
+async def check_filter(
+    connection: Connection, *, program_id: int, given: FilterInput | None, field: Sequence[str] = ("filter",)
+) -> dict[str, object]:
+    """A line filter as it is stored. SKUs must exist; categories and brands may come with a later product.
+
+    UNKNOWN_SKU, INVALID_CODE, DUPLICATE, TOO_MANY, and those of `check_decimal`.
+    """
+    if given is None:
+        return {}
+    stored: dict[str, object] = {}
+    for name, codes in (("skus", given.skus), ("categories", given.categories), ("brands", given.brands)):
+        path = [*field, name]
+        check_count(codes, path)
+        for index, code in enumerate(codes):
+            check_code(code, item_path(path, index))
+        check_unique(codes, path)
+        if codes:
+            stored[name] = sorted(codes)
+    if given.skus:
+        rows = await connection.fetch(KNOWN_SKUS, program_id, list(given.skus))
+        check_known(given.skus, (row["sku"] for row in rows), [*field, "skus"], noun="sku")
+    if given.min_amount is not None:
+        least = check_decimal(given.min_amount, [*field, "minAmount"], least=Decimal(0))
+        stored["min_amount"] = decimal_text(least)
+    return stored
+
+
+async def find_metrics(
+    connection: Connection, *, program_id: int, references: Mapping[tuple[str, ...], str]
+) -> dict[str, MetricReference]:
+    """The program's metrics by key. `references` holds the keys by their paths in the input. UNKNOWN_METRIC."""
+    rows = await connection.fetch(REFERENCES, program_id, list(references.values()))
+    found = {row["key"]: MetricReference(row["id"], Measure(row["measure"])) for row in rows}
+    for path, key in references.items():
+        if key not in found:
+            raise unknown("metric", key, path)
+    return found

@@ -1,0 +1,59 @@
+"""How a program's configuration changes: one change at a time, in one transaction, all or nothing.
+
+A change holds the program's row lock from its first statement to its end, so that what it checked still stands when it
+writes. The lock does not keep activities out; processes learn of a change by `config_version`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from base.database import Connection, retrying, transaction
+from base.errors import Invalid, NotFound
+
+Result = TypeVar("Result")
+
+LOCK: Final = "SELECT id, activity_kinds FROM program WHERE id = $1 FOR NO KEY UPDATE"
+RAISE_VERSION: Final = "UPDATE program SET config_version = config_version + 1 WHERE id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedProgram:
+    """A program whose configuration is this transaction's to change."""
+
+    id: int
+    activity_kinds: frozenset[str]
+
+
+async def lock_program(connection: Connection, program_id: int) -> LockedProgram:
+    """Take the lock of the program's configuration, to the end of the transaction. `NotFound` where there is none."""
+    row = await connection.fetchrow(LOCK, program_id)
+    if row is None:
+        raise NotFound("there is no such program")
+    return LockedProgram(row["id"], frozenset(orjson.loads(row["activity_kinds"])))
+
+
+async def raise_config_version(connection: Connection, program_id: int) -> None:
+    """Tell the processes that what they compiled of the configuration is old."""
+    await connection.execute(RAISE_VERSION, program_id)
+
+
+async def configure(
+    program_id: int, change: Callable[[Connection, LockedProgram], Awaitable[Result]]
+) -> Result:
+    """Run `change` in a transaction of its own that holds the program's lock."""
+
+    async def work() -> Result:
+        async with transaction() as connection:
+            return await change(connection, await lock_program(connection, program_id))
+
+    return await retrying(work)
+
+
+def settle_key(key: str, *, stored: dict[str, Any], asked: dict[str, Any]) -> None:
+    """A key that exists may be created again with the same content only. KEY_TAKEN."""
+    if stored != asked:
+        differing = ", ".join(name for name in asked if stored.get(name) != asked[name])
+        raise Invalid(f"{key!r} exists with another content ({differing})", code="KEY_TAKEN", field=("key",))
