@@ -1,0 +1,146 @@
+"""How an activity becomes points, and how a return takes its share of them back. Pure.
+
+Points are floored once per rule and activity, after the tier's multiplier.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final
+
+from activity.rules import ZERO, Activity, Line, Product
+from loyalty.ledger.rules import Basis, Lot
+from metrics.rules import ONE, LineFilter
+from partners.rules import Audience, PartnerView
+
+
+class RateBasis(StrEnum):
+    """What a rule's rate is per."""
+
+    ACTIVITY = "ACTIVITY"
+    QUANTITY = "QUANTITY"
+    AMOUNT = "AMOUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class EarningRule:
+    """One version of a rule. `rate` is points per activity, unit or money unit."""
+
+    id: int
+    key: str
+    version: int
+    activity_kind: str
+    filter: LineFilter
+    audience: Audience
+    basis: RateBasis
+    rate: Decimal
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+    def runs_at(self, instant: datetime) -> bool:
+        """Whether the rule holds for what occurred then."""
+        return (self.starts_at is None or self.starts_at <= instant) and (
+            self.ends_at is None or instant < self.ends_at
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Points of one rule for one activity, with the numbers that made them."""
+
+    rule: EarningRule
+    counted: Decimal
+    exact: Decimal
+    points: int
+    basis: Basis
+
+
+class Earning:
+    """A program's rules, arranged by the kind of activity. What a product matches is found out once."""
+
+    def __init__(self, rules: Iterable[EarningRule]) -> None:
+        self._by_kind: dict[str, list[EarningRule]] = {}
+        for rule in rules:
+            self._by_kind.setdefault(rule.activity_kind, []).append(rule)
+        self._matches: dict[tuple[int, int], bool] = {}
+
+    def _admits(self, rule: EarningRule, product: Product) -> bool:
+        key = (rule.id, product.id)
+        found = self._matches.get(key)
+        if found is None:
+            found = self._matches[key] = rule.filter.admits_product(product)
+        return found
+
+    def _counted(self, rule: EarningRule, lines: Sequence[Line]) -> Sequence[Line]:
+        if rule.filter.is_empty:
+            return lines
+        least = rule.filter.min_amount
+        return [
+            line
+            for line in lines
+            if self._admits(rule, line.product) and (least is None or line.amount >= least)
+        ]
+
+    def grants(self, activity: Activity, *, partner: PartnerView, multiplier: Decimal) -> list[Grant]:
+        """What the activity earns, rule by rule. `partner` and `multiplier` are from before the activity."""
+        found = []
+        for rule in self._by_kind.get(activity.kind, ()):
+            if not rule.runs_at(activity.occurred_at) or not rule.audience.admits(partner):
+                continue
+            lines = self._counted(rule, activity.lines)
+            if not lines and (activity.lines or not rule.filter.is_empty):
+                continue
+            counted = count(rule.basis, lines)
+            exact = counted * rule.rate * multiplier
+            points = int(exact.to_integral_value(ROUND_FLOOR))
+            if points > 0:
+                found.append(Grant(rule, counted, exact, points, weigh(rule.basis, lines)))
+        return found
+
+
+def count(basis: RateBasis, lines: Sequence[Line]) -> Decimal:
+    """What the rate is multiplied by."""
+    if basis is RateBasis.AMOUNT:
+        return sum([line.amount for line in lines], ZERO)
+    if basis is RateBasis.QUANTITY:
+        return sum([line.quantity for line in lines], ZERO)
+    return ONE
+
+
+def weigh(basis: RateBasis, lines: Sequence[Line]) -> Basis:
+    """By what each line shares in the points: what was counted; per activity by amount, or evenly where all are free."""
+    if basis is RateBasis.QUANTITY:
+        weights = [line.quantity for line in lines]
+    else:
+        weights = [line.amount for line in lines]
+        if not any(weights):
+            weights = [ONE] * len(lines)
+    return [(line.number, format(weight, "f")) for line, weight in zip(lines, weights, strict=True)]
+
+
+WHOLE: Final = Fraction(1)
+
+
+def returned_share(basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]) -> Fraction:
+    """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has."""
+    weights = {number: Fraction(weight) for number, weight in basis}
+    total = sum(weights.values(), Fraction(0))
+    if not total:
+        return WHOLE
+    gone = sum(
+        (
+            weights[line.number] * (1 - Fraction(left[line.number][0]) / Fraction(line.quantity))
+            for line in lines
+            if line.number in weights
+        ),
+        Fraction(0),
+    )
+    return gone / total
+
+
+def recallable(lot: Lot, share: Fraction) -> int:
+    """Points that a return may still take for this lot when `share` of its basis has come back: the remainder goes last."""
+    return int(lot.granted * share) - lot.recalled
