@@ -1,0 +1,122 @@
+"""Because in English."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from loyalty.words.speech import Sentence, Speech
+
+
+def _points(written: str, single: bool) -> str:
+    return f"{written} point" if single else f"{written} points"
+
+
+SPEECH: Final = Speech(
+    thousands=",",
+    point=".",
+    quotes=("“", "”"),
+    kinds={
+        "SALE": "Sale",
+        "RETURN": "Return",
+        "RECEIPT": "Receipt",
+        "TRAINING": "Training",
+        "VISIT": "Visit",
+    },
+    points_word=_points,
+)
+
+
+def _rule(step: Mapping[str, Any], say: Speech) -> str:
+    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
+    counted = say.number(step["counted"])
+    match step["basis"]:
+        case "ACTIVITY":
+            return f"{name}, version {step['version']}: {rate} for each activity"
+        case "QUANTITY":
+            return f"{name}, version {step['version']}: {rate} for each unit, {counted} counted"
+        case _:
+            return f"{name}, version {step['version']}: {rate} for each unit of money, {counted} counted"
+
+
+def _floored(step: Mapping[str, Any], say: Speech) -> str:
+    exact, points = say.number(step["exact"]), say.points(step["points"], step.get("unit", "POINT"))
+    return points if exact == say.number(step["points"]) else f"{exact}, rounded down to {points}"
+
+
+def _reversal(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"{say.percent(step['share'])}% came back of what had earned {say.points(step['granted'])}"
+    if step["recalled"]:
+        told += f", {say.number(step['recalled'])} of them taken back before"
+    return f"{told}: {say.points(step['points'])} taken back"
+
+
+def _mission(step: Mapping[str, Any], say: Speech) -> str:
+    again = f" again (no. {step['n']})" if step["n"] > 1 else ""
+    window = "" if step["window"] == "once" else f" ({step['window']})"
+    return f"{say.name('mission', step['mission'])}{window} is completed{again}"
+
+
+def _badge(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"{say.name('badge', step['badge'])}, level {step['level']}"
+    if step.get("threshold") is not None:
+        told += f": {say.number(step['value'])} counted, {say.number(step['threshold'])} needed"
+    return told
+
+
+def _tier(step: Mapping[str, Any], say: Speech) -> str:
+    before, after = say.bare("tier", step["from"]) or "none", say.bare("tier", step["to"]) or "none"
+    told = f"From {before} to {after}"
+    if step.get("threshold") is not None and step.get("value") is not None:
+        told += f": {say.number(step['value'])} counted, {say.number(step['threshold'])} needed"
+    return told
+
+
+WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
+    "activity": (
+        "Activity",
+        lambda s, say: f"{say.kind(s['kind'])} {s['externalId']}, reported by {s['source']}",
+    ),
+    "rule": ("Earning rule", _rule),
+    "multiplier": (
+        "Tier",
+        lambda s, say: f"{say.bare('tier', s['tier'])} multiplies by {say.number(s['multiplier'])}",
+    ),
+    "points": ("Points", _floored),
+    "repaid": ("Repayment", lambda s, say: f"{say.points(s['points'])} went to what was owed"),
+    "return": (
+        "Return",
+        lambda s, say: (
+            f"{say.kind(s['kind'])} {s['externalId']}, reported by {s['source']}, takes back {s['of']}"
+        ),
+    ),
+    "reversal": ("Taken back", _reversal),
+    "owed": ("Owed", lambda s, say: f"{say.points(s['points'])} had been spent before, and are owed"),
+    "objective": (
+        "Objective",
+        lambda s, say: (
+            f"{say.name('objective', s['mission'] + '/' + s['objective'])}: "
+            f"{say.number(s['current'])} of {say.number(s['target'])}"
+        ),
+    ),
+    "mission": ("Mission", _mission),
+    "mission_revoked": (
+        "Mission undone",
+        lambda s, say: f"{say.name('mission', s['mission'])} is no longer completed",
+    ),
+    "reward": (
+        "Reward",
+        lambda s, say: f"The mission rewards {say.points(s['points'], s.get('unit', 'POINT'))}",
+    ),
+    "badge": ("Badge", _badge),
+    "tier": ("Tier", _tier),
+    "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
+    "counted_too_late": (
+        "Too late",
+        lambda s, say: (
+            f"{say.name('mission', s['mission'])} had ended when this was booked, and stays as it was"
+        ),
+    ),
+    "review": (
+        "Review",
+        lambda s, say: "The program's rules changed, and what had been counted before was looked at again",
+    ),
+}

@@ -1,0 +1,117 @@
+"""Because in Indonesian."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from loyalty.words.speech import Sentence, Speech
+
+SPEECH: Final = Speech(
+    thousands=".",
+    point=",",
+    quotes=("“", "”"),
+    kinds={
+        "SALE": "Penjualan",
+        "RETURN": "Retur",
+        "RECEIPT": "Struk",
+        "TRAINING": "Pelatihan",
+        "VISIT": "Kunjungan",
+    },
+    points_word=lambda written, single: f"{written} poin",
+)
+
+
+def _rule(step: Mapping[str, Any], say: Speech) -> str:
+    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
+    counted = say.number(step["counted"])
+    match step["basis"]:
+        case "ACTIVITY":
+            return f"{name}, versi {step['version']}: {rate} untuk setiap aktivitas"
+        case "QUANTITY":
+            return f"{name}, versi {step['version']}: {rate} untuk setiap satuan, dihitung {counted}"
+        case _:
+            return f"{name}, versi {step['version']}: {rate} untuk setiap satuan uang, dihitung {counted}"
+
+
+def _floored(step: Mapping[str, Any], say: Speech) -> str:
+    exact, points = say.number(step["exact"]), say.points(step["points"], step.get("unit", "POINT"))
+    return points if exact == say.number(step["points"]) else f"{exact}, dibulatkan ke bawah menjadi {points}"
+
+
+def _reversal(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"{say.percent(step['share'])}% dikembalikan dari yang menghasilkan {say.points(step['granted'])}"
+    if step["recalled"]:
+        told += f", {say.number(step['recalled'])} di antaranya sudah ditarik sebelumnya"
+    return f"{told}: {say.points(step['points'])} ditarik kembali"
+
+
+def _mission(step: Mapping[str, Any], say: Speech) -> str:
+    again = f", untuk ke-{step['n']} kalinya" if step["n"] > 1 else ""
+    window = "" if step["window"] == "once" else f" ({step['window']})"
+    return f"{say.name('mission', step['mission'])}{window} selesai{again}"
+
+
+def _badge(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"{say.name('badge', step['badge'])}, tingkat {step['level']}"
+    if step.get("threshold") is not None:
+        told += f": dihitung {say.number(step['value'])}, diperlukan {say.number(step['threshold'])}"
+    return told
+
+
+def _tier(step: Mapping[str, Any], say: Speech) -> str:
+    before, after = (
+        say.bare("tier", step["from"]) or "tanpa tingkat",
+        say.bare("tier", step["to"]) or "tanpa tingkat",
+    )
+    told = f"Dari {before} ke {after}"
+    if step.get("threshold") is not None and step.get("value") is not None:
+        told += f": dihitung {say.number(step['value'])}, diperlukan {say.number(step['threshold'])}"
+    return told
+
+
+WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
+    "activity": (
+        "Aktivitas",
+        lambda s, say: f"{say.kind(s['kind'])} {s['externalId']}, dilaporkan oleh {s['source']}",
+    ),
+    "rule": ("Aturan poin", _rule),
+    "multiplier": (
+        "Tingkat",
+        lambda s, say: f"{say.bare('tier', s['tier'])} mengalikan dengan {say.number(s['multiplier'])}",
+    ),
+    "points": ("Poin", _floored),
+    "repaid": ("Pelunasan", lambda s, say: f"{say.points(s['points'])} melunasi yang terutang"),
+    "return": (
+        "Retur",
+        lambda s, say: (
+            f"{say.kind(s['kind'])} {s['externalId']}, dilaporkan oleh {s['source']}, mengembalikan {s['of']}"
+        ),
+    ),
+    "reversal": ("Ditarik kembali", _reversal),
+    "owed": ("Terutang", lambda s, say: f"{say.points(s['points'])} sudah dibelanjakan, dan kini terutang"),
+    "objective": (
+        "Sasaran",
+        lambda s, say: (
+            f"{say.name('objective', s['mission'] + '/' + s['objective'])}: "
+            f"{say.number(s['current'])} dari {say.number(s['target'])}"
+        ),
+    ),
+    "mission": ("Misi", _mission),
+    "mission_revoked": (
+        "Misi dibatalkan",
+        lambda s, say: f"{say.name('mission', s['mission'])} tidak lagi selesai",
+    ),
+    "reward": ("Hadiah", lambda s, say: f"Misi memberi {say.points(s['points'], s.get('unit', 'POINT'))}"),
+    "badge": ("Lencana", _badge),
+    "tier": ("Tingkat", _tier),
+    "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
+    "counted_too_late": (
+        "Terlambat",
+        lambda s, say: (
+            f"{say.name('mission', s['mission'])} sudah berakhir saat ini dibukukan, dan tidak berubah"
+        ),
+    ),
+    "review": (
+        "Peninjauan",
+        lambda s, say: "Aturan program berubah, dan yang sudah dihitung sebelumnya ditinjau kembali",
+    ),
+}

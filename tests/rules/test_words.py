@@ -1,0 +1,80 @@
+"""Every step of a because has words in every language, with its numbers in them."""
+
+from typing import Any
+
+import pytest
+
+from loyalty.because import STEPS
+from loyalty.words import LANGUAGES, Reader, choose_language, explain
+
+SAMPLES: dict[str, list[dict[str, Any]]] = {
+    "activity": [{"kind": "SALE", "source": "pos", "externalId": "A-1"}],
+    "rule": [
+        {"rule": "base", "version": 2, "basis": basis, "rate": "0.5", "counted": "1234.50"}
+        for basis in ("ACTIVITY", "QUANTITY", "AMOUNT")
+    ],
+    "multiplier": [{"tier": "gold", "multiplier": "1.5"}],
+    "points": [
+        {"exact": "925.875", "points": 925, "unit": "POINT"},
+        {"exact": "1", "points": 1, "unit": "POINT"},
+        {"exact": "7", "points": 7, "unit": "USD"},
+    ],
+    "repaid": [{"points": 5}],
+    "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
+    "reversal": [
+        {"granted": 100, "recalled": 0, "share": "0.333333333", "points": 33},
+        {"granted": 100, "recalled": 33, "share": "1", "points": 67},
+    ],
+    "owed": [{"points": 12}],
+    "objective": [{"mission": "autumn", "objective": "sales", "current": "12.000", "target": "10"}],
+    "mission": [
+        {"mission": "autumn", "window": "once", "n": 1},
+        {"mission": "autumn", "window": "2026-11", "n": 2},
+    ],
+    "mission_revoked": [{"mission": "autumn", "window": "once", "n": 1}],
+    "reward": [{"points": 500, "unit": "POINT"}],
+    "badge": [{"badge": "star", "level": 1}, {"badge": "star", "level": 2, "value": "20", "threshold": "15"}],
+    "tier": [
+        {"from": "silver", "to": "gold", "value": "1200", "threshold": "1000"},
+        {"from": None, "to": None, "value": None, "threshold": None},
+    ],
+    "adjustment": [{"reason": "goodwill", "actor": "finance"}],
+    "counted_too_late": [{"mission": "autumn"}],
+    "review": [{}],
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_step_has_words(language: str) -> None:
+    assert set(SAMPLES) == set(STEPS) == set(LANGUAGES[language])
+    for step, carried in SAMPLES.items():
+        reasons = explain([{"step": step, "on": None, **sample} for sample in carried], Reader(language))
+        assert [reason.code for reason in reasons] == [step] * len(carried)
+        assert all(reason.step and reason.detail and "None" not in reason.detail for reason in reasons)
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    steps = [{"step": "points", "on": None, "exact": "1234.875", "points": 1234, "unit": "POINT"}]
+    assert explain(steps, Reader("en"))[0].detail == "1,234.875, rounded down to 1,234 points"
+    assert explain(steps, Reader("id"))[0].detail == "1.234,875, dibulatkan ke bawah menjadi 1.234 poin"
+    assert explain(steps, Reader("en"))[0].value == "1234"
+
+
+def test_things_are_called_by_their_names_where_known() -> None:
+    step = {"step": "multiplier", "on": None, "tier": "gold", "multiplier": "1.5"}
+    assert explain([step], Reader("en"))[0].detail == "gold multiplies by 1.5"
+    assert explain([step], Reader("en", {("tier", "gold"): "Gold"}))[0].detail == "Gold multiplies by 1.5"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        (("id-ID",), "id"),
+        (("fr", "id"), "id"),
+        (("en_US",), "en"),
+        ((None, "zz"), "en"),
+        ((), "en"),
+    ],
+)
+def test_a_language_without_words_falls_back(wanted: tuple[str | None, ...], language: str) -> None:
+    assert choose_language(*wanted) == language
