@@ -35,7 +35,9 @@ class SetClock:
         """Move to `instant`; ValueError where that lies before the present."""
         instant = _in_utc(instant)
         if instant < self._now:
-            raise ValueError(f"the clock runs only forwards: {instant.isoformat()} is before {self._now.isoformat()}")
+            raise ValueError(
+                f"the clock runs only forwards: {instant.isoformat()} is before {self._now.isoformat()}"
+            )
         self._now = instant
 
     def advance_to(self, instant: datetime) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "MITRA_"
-SECRET_FILE: Final = "secret-key"
+KEY_FILE: Final = "secret-key"
 
 
 class Environment(StrEnum):
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         default=None,
         min_length=32,
         description="Key that signs local tokens, at least 32 characters; all processes need the same. "
-        f"Generated into `{SECRET_FILE}` in the data folder if unset.",
+        f"Generated into `{KEY_FILE}` in the data folder if unset.",
     )
     token_days: int = Field(default=30, ge=1, le=3650, description="Days that a local token lasts.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
@@ -120,11 +120,11 @@ def signing_key(settings: Settings) -> str:
     """
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
-    path = settings.data_dir / SECRET_FILE
+    path = settings.data_dir / KEY_FILE
     with suppress(FileNotFoundError):
         return path.read_text().strip()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{SECRET_FILE}.{os.getpid()}")
+    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(48) + "\n")

@@ -57,9 +57,13 @@ def describe(error: BaseException) -> str | None:
         case asyncpg.CannotConnectNowError() | asyncpg.PostgresConnectionError():
             return f"The database cannot be reached: check {_DATABASE} ({one_line(error)})"
         case asyncpg.InsufficientPrivilegeError() | asyncpg.InvalidParameterValueError():
-            return f"The database refuses: check MITRA_DATABASE_ROLE and run `mitra migrate` ({one_line(error)})"
+            return (
+                f"The database refuses: check MITRA_DATABASE_ROLE and run `mitra migrate` ({one_line(error)})"
+            )
         case asyncpg.TooManyConnectionsError():
-            return "The database has no connection left: lower MITRA_DATABASE_POOL_MAX or raise max_connections"
+            return (
+                "The database has no connection left: lower MITRA_DATABASE_POOL_MAX or raise max_connections"
+            )
         case OSError() if error.errno == errno.ENOSPC:
             return f"The disk is full ({one_line(error)})"
         case PermissionError():

@@ -39,7 +39,8 @@ class Servers:
         """Do `work`; where a server fails meanwhile, cancel it and raise ServerFailed."""
         task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({task, self.failure}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {task, self.failure}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if self.failure.done():
                 self.failure.result()
             return await task
@@ -88,7 +89,9 @@ async def _watch(held: EmbeddedServers, failure: asyncio.Future[None]) -> None:
             restarts = [at for at in restarts if at > time.monotonic() - RESTART_SECONDS] + [time.monotonic()]
         try:
             if len(restarts) > RESTARTS:
-                raise ServerFailed("The embedded PostgreSQL does not stay up: see postgres.log in the data folder")
+                raise ServerFailed(
+                    "The embedded PostgreSQL does not stay up: see postgres.log in the data folder"
+                )
             await _to_the_end(held.revive)
         except ServerFailed as error:
             if held.dead() == ["Valkey"]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from base.settings import SECRET_FILE
+from base.settings import KEY_FILE
 from ops.embedded.home import Home, open_home
 from ops.embedded.postgres import Postgres
 from ops.embedded.valkey import Valkey
@@ -28,7 +28,9 @@ LOCK_SECONDS: Final = 90
 class EmbeddedServers:
     """This process's hold on the servers of `data_dir`. All methods block: call them in a thread."""
 
-    def __init__(self, data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable: bool = True) -> None:
+    def __init__(
+        self, data_dir: Path, *, postgres: bool = True, valkey: bool = True, durable: bool = True
+    ) -> None:
         self._data_dir = data_dir
         self._wanted = (postgres, valkey)
         self._durable = durable
@@ -83,9 +85,8 @@ class EmbeddedServers:
 
     def _ensure(self) -> None:
         """Start both at the same time; the first fault wins."""
-        self_programs = self._home
-        assert self_programs is not None
-        self_programs.programs()
+        assert self._home is not None
+        self._home.programs()  # copied once, not by both threads
         with ThreadPoolExecutor(2) as threads:
             for done in [threads.submit(server.ensure) for server in self._servers.values()]:
                 done.result()
@@ -108,7 +109,7 @@ def remove_local_data(data_dir: Path) -> None:
     link = data_dir / "servers"
     if link.is_symlink():
         link.unlink()
-    (data_dir / SECRET_FILE).unlink(missing_ok=True)
+    (data_dir / KEY_FILE).unlink(missing_ok=True)
     if not any(data_dir.iterdir()):
         data_dir.rmdir()
 
@@ -127,7 +128,9 @@ def _changing(home: Home) -> Iterator[None]:
         deadline = time.monotonic() + LOCK_SECONDS
         while not _try_alone(lock):
             if time.monotonic() > deadline:
-                raise OperatorError(f"Another Mitra process is starting or stopping the servers in {home.path}")
+                raise OperatorError(
+                    f"Another Mitra process is starting or stopping the servers in {home.path}"
+                )
             time.sleep(0.02)
         yield
     finally:

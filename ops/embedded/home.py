@@ -75,13 +75,17 @@ def open_home(data_dir: Path) -> Home:
     link = data_dir.resolve() / "servers"
     if os.geteuid() != 0:
         if link.is_symlink():
-            raise OperatorError(f"{data_dir} was made by root: run as root, or set MITRA_DATA_DIR to another folder")
+            raise OperatorError(
+                f"{data_dir} was made by root: run as root, or set MITRA_DATA_DIR to another folder"
+            )
         link.mkdir(mode=0o700, exist_ok=True)
         if link.stat().st_uid != os.geteuid():
             raise OperatorError(f"{data_dir} belongs to another user: set MITRA_DATA_DIR to another folder")
         return Home(path=link, sockets=_socket_folder(link), user=None)
     if link.exists() and not link.is_symlink():
-        raise OperatorError(f"{data_dir} was made by another user: run as that user, or `make reset` as that user first")
+        raise OperatorError(
+            f"{data_dir} was made by another user: run as that user, or `make reset` as that user first"
+        )
     if not link.is_symlink():
         _link_system_home(link)
     path = link.resolve()
@@ -113,8 +117,17 @@ def _system_user() -> tuple[int, int]:
         except KeyError:
             useradd = shutil.which("useradd", path=f"{os.defpath}:/usr/sbin:/sbin")
             if attempt == 1 and useradd:
-                argv = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", str(SYSTEM_FOLDER)]
-                subprocess.run([*argv, "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=False, capture_output=True)
+                argv = [
+                    useradd,
+                    "--system",
+                    "--user-group",
+                    "--no-create-home",
+                    "--home-dir",
+                    str(SYSTEM_FOLDER),
+                ]
+                subprocess.run(
+                    [*argv, "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=False, capture_output=True
+                )
         else:
             return entry.pw_uid, entry.pw_gid
     entry = pwd.getpwnam("nobody")
@@ -130,7 +143,9 @@ def _socket_folder(home: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()
     if state.st_uid != os.geteuid() or state.st_mode & 0o077:
-        raise OperatorError(f"{folder} is not private to this user: remove it, or set MITRA_DATA_DIR to a shorter path")
+        raise OperatorError(
+            f"{folder} is not private to this user: remove it, or set MITRA_DATA_DIR to a shorter path"
+        )
     return folder
 
 
@@ -172,6 +187,6 @@ def _copy_programs(postgres: Path, valkey: Path, *, to: Path, stamp: str) -> Non
     for folder_path, _, names in os.walk(draft):
         for path in (folder_path, *(os.path.join(folder_path, name) for name in names)):
             if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode | 0o055)
+                os.chmod(path, os.stat(path).st_mode | 0o055)  # noqa: S103  # programs, in a private folder
     shutil.rmtree(to, ignore_errors=True)
     draft.rename(to)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -106,14 +107,33 @@ class Postgres:
         programs = self._home.programs()[0]
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         sync = [] if self._durable else ["--no-sync"]
-        initdb = [programs / "initdb", "-D", draft, "-U", "postgres", "--auth=trust", "--no-instructions"]
+        initdb: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            draft,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--no-instructions",
+        ]
         run(self._home, [*initdb, *locale, *sync], log=self._log)
-        single = [programs / "postgres", "--single", "-D", draft, "-c", f"config_file={self._config}", "postgres"]
+        single: list[str | Path] = [
+            programs / "postgres",
+            "--single",
+            "-D",
+            draft,
+            "-c",
+            f"config_file={self._config}",
+            "postgres",
+        ]
         run(self._home, single, log=self._log, stdin=_CREATE.encode())
         draft.rename(self._cluster)
 
     def _write_config(self) -> None:
-        lines = [_SETTINGS, f"unix_socket_directories = '{str(self._home.sockets).replace(chr(39), chr(39) * 2)}'\n"]
+        lines = [
+            _SETTINGS,
+            f"unix_socket_directories = '{str(self._home.sockets).replace(chr(39), chr(39) * 2)}'\n",
+        ]
         if not self._durable:
             lines.append("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n")
         self._config.write_text("".join(lines))

@@ -21,7 +21,9 @@ POLL: Final = 0.02
 LOG_LIMIT: Final = 8 * 1024 * 1024
 
 
-def spawn(home: Home, argv: Sequence[str | Path], *, log: Path, stdin: bytes | None = None) -> subprocess.Popen[bytes]:
+def spawn(
+    home: Home, argv: Sequence[str | Path], *, log: Path, stdin: bytes | None = None
+) -> subprocess.Popen[bytes]:
     """Start `argv` as the home's user, in a session of its own, so that a Ctrl-C reaches us first and alone.
 
     The environment is bare: a PGDATA or PGPORT of the user's means another server.
@@ -63,7 +65,12 @@ def running_pid(pid_file: Path, folder: Path) -> int | None:
 
 
 def wait_until(
-    ready: Callable[[], bool], *, process: subprocess.Popen[bytes] | None, log: Path, name: str, seconds: float = 60
+    ready: Callable[[], bool],
+    *,
+    process: subprocess.Popen[bytes] | None,
+    log: Path,
+    name: str,
+    seconds: float = 60,
 ) -> None:
     """Wait for `ready`; ServerFailed where the process ends first, or time does."""
     deadline = time.monotonic() + seconds

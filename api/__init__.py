@@ -1,0 +1,1 @@
+"""The door: the Starlette application, sign-in, limits, and the GraphQL schema."""

@@ -1,0 +1,136 @@
+"""The application: health, limits and routes. What GraphQL answers is `api.graphql`'s business.
+
+`/healthz` tells that the process lives and touches nothing. `/readyz` tells whether it can do its work, and which part
+cannot: a balancer takes it out of rotation while that is so.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import base.database
+import base.redis
+from api.graphql import routes
+from api.limits import BodyLimit
+from api.problems import json_response, problem
+from base.settings import Settings
+
+CHECK_SECONDS: Final = 3.0
+
+Check = Callable[[], Awaitable[str | None]]
+"""Answers what is wrong, or None."""
+
+
+def create_app(
+    settings: Settings, *, pending: Callable[[], Awaitable[list[str]]] | None = None, connect: bool = True
+) -> Starlette:
+    """The application for `settings`.
+
+    `pending` names the migrations that the database lacks (given by `ops`, which knows them); `connect` is False where
+    the process has opened its pools already.
+    """
+    middleware = [Middleware(BodyLimit, limit=settings.max_body_bytes)]
+    if settings.allowed_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(settings.allowed_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type"],
+            )
+        )
+    return Starlette(
+        routes=[Route("/healthz", _alive), Route("/readyz", _readiness(pending)), *routes(settings)],
+        middleware=middleware,
+        exception_handlers={HTTPException: _refusal, 500: _fault},
+        lifespan=_pools(settings) if connect else None,
+    )
+
+
+def _pools(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """A lifespan that holds the pools open."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        assert settings.database_url is not None
+        assert settings.redis_url is not None
+        await base.database.connect(
+            settings.database_url,
+            role=settings.role,
+            min_size=settings.database_pool_min,
+            max_size=settings.database_pool_max,
+        )
+        try:
+            await base.redis.connect(settings.redis_url)
+            yield
+        finally:
+            await base.redis.close()
+            await base.database.close()
+
+    return lifespan
+
+
+async def _alive(_: Request) -> Response:
+    return json_response({"status": "ok"})
+
+
+def _readiness(
+    pending: Callable[[], Awaitable[list[str]]] | None,
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that asks everything we depend on, all at once."""
+
+    async def migrations() -> str | None:
+        missing = await pending() if pending is not None else []
+        return f"missing: {', '.join(missing)}" if missing else None
+
+    checks: dict[str, Check] = {"database": _database, "redis": _redis, "migrations": migrations}
+
+    async def ready(_: Request) -> Response:
+        answers = await asyncio.gather(*(_answer(check) for check in checks.values()))
+        wrong = {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+        states = {name: wrong.get(name, "ok") for name in checks}
+        return json_response({"status": "unavailable" if wrong else "ok", **states}, 503 if wrong else 200)
+
+    return ready
+
+
+async def _answer(check: Check) -> str | None:
+    """What a check says, in the time that a balancer waits. The reason stays in short: anyone may read it."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        return "does not answer"
+    except Exception as error:  # whatever a driver raises, the part is not ready
+        return f"failed: {type(error).__name__}"
+
+
+async def _database() -> str | None:
+    async with base.database.reading() as connection:
+        await connection.fetchval("SELECT 1")
+    return None
+
+
+async def _redis() -> str | None:
+    await base.redis.ping()
+    return None
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    """A request that is refused before GraphQL sees it."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, HTTPStatus(error.status_code).name, error.detail, headers=error.headers)
+
+
+async def _fault(_: Request, __: Exception) -> Response:
+    return problem(500, "INTERNAL", "Something went wrong on our side.")

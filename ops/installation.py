@@ -1,0 +1,64 @@
+"""An installation that is ready for work: servers up, database migrated, pools open.
+
+    async with open_installation(settings) as servers:
+        …                              # base.database and base.redis are connected
+
+With embedded servers it migrates by itself. With a configured database it refuses a half-migrated one: who runs a
+server decides when it changes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import base.database
+import base.redis
+from base.settings import Settings
+from ops.embedded import Servers, embedded_servers
+from ops.errors import ServerUnreachable, one_line
+from ops.migrate import migrate, require_migrated
+
+
+@asynccontextmanager
+async def prepared_servers(settings: Settings) -> AsyncIterator[Servers]:
+    """The servers of `settings` with a migrated database, and no connection open yet."""
+    async with embedded_servers(settings) as servers:
+        if settings.database_url is None:
+            await servers.guard(migrate(servers.database_url, role=settings.role))
+        else:
+            await require_migrated(servers.database_url)
+        yield servers
+
+
+@asynccontextmanager
+async def open_installation(settings: Settings) -> AsyncIterator[Servers]:
+    """The servers of `settings`, migrated, with this process's pools open."""
+    async with prepared_servers(settings) as servers, open_pools(settings, servers):
+        yield servers
+
+
+@asynccontextmanager
+async def open_pools(settings: Settings, servers: Servers) -> AsyncIterator[None]:
+    """Open `base.database` and `base.redis` for the length of the block."""
+    await base.database.connect(
+        servers.database_url,
+        role=settings.role,
+        min_size=settings.database_pool_min,
+        max_size=settings.database_pool_max,
+    )
+    try:
+        try:
+            await base.redis.connect(servers.redis_url)
+        except (base.redis.RedisError, OSError, ValueError) as error:
+            raise ServerUnreachable(
+                f"Redis cannot be used: check MITRA_REDIS_URL ({one_line(error)})"
+            ) from error
+        try:
+            async with base.database.reading() as connection:
+                await connection.fetchval(
+                    "SELECT 1"
+                )  # the role is taken on, or refused, here and not in a request
+            yield
+        finally:
+            await base.redis.close()
+    finally:
+        await base.database.close()

@@ -1,0 +1,111 @@
+"""Bringing a database up to date, and telling whether it is.
+
+Tortoise runs migrations without a lock and records each one after its transaction; so here one process at a time
+migrates, under an advisory lock, and a migration and its record are one transaction: a kill leaves no half of either.
+The role of the service is made first, with default privileges, so that each table a migration creates is open to it
+until that migration takes something back.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pkgutil import iter_modules
+from typing import Final
+
+import asyncpg
+from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.transactions import in_transaction
+
+import ops.migrations
+from base.database import tortoise_config
+from ops.errors import OperatorError
+
+APP: Final = "mitra"
+LOCK: Final = 0x4D495452
+"""The advisory lock of whoever migrates: "MITR"."""
+LOCK_TIMEOUT: Final = "10s"
+"""How long a migration waits for a table under load before it gives way; then it can be run again."""
+
+
+def known() -> list[str]:
+    """The migrations of this version, in order."""
+    return sorted(name for _, name, is_package in iter_modules(ops.migrations.__path__) if not is_package)
+
+
+async def pending(url: str) -> list[str]:
+    """The migrations that the database at `url` lacks. One from a newer Mitra does not count: it only expanded."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT name FROM tortoise_migrations WHERE app = $1", APP)
+        applied = {row["name"] for row in rows}
+    except asyncpg.UndefinedTableError:
+        applied = set()
+    finally:
+        await connection.close()
+    return [name for name in known() if name not in applied]
+
+
+async def require_migrated(url: str) -> None:
+    """OperatorError where the database at `url` lacks migrations."""
+    missing = await pending(url)
+    if missing:
+        names = f"{missing[0]}{f' and {len(missing) - 1} more' if missing[1:] else ''}"
+        raise OperatorError(f"The database is not fully migrated ({names} missing): run `mitra migrate`")
+
+
+async def migrate(
+    url: str, *, role: str | None = None, progress: Callable[[str], None] = lambda name: None
+) -> list[str]:
+    """Apply what is pending at `url` and answer its names; `role` is the service's, made where it is missing."""
+    done: list[str] = []
+    async with _alone(url) as connection:
+        if role is not None:
+            await _prepare_role(connection, role)
+        missing = await pending(url)
+        if not missing:
+            return done
+        config = tortoise_config(url)
+        config["connections"]["default"]["credentials"]["server_settings"]["lock_timeout"] = LOCK_TIMEOUT
+        async with TortoiseContext() as context:
+            await context.init(config=config, init_connections=False)
+            for name in missing:
+                progress(name)
+                async with in_transaction("default") as transaction:
+                    executor = MigrationExecutor(transaction, {APP: config["apps"][APP]})
+                    await executor.migrate([MigrationTarget(APP, name)], direction="forward")
+                done.append(name)
+    return done
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that holds the lock of whoever migrates; others wait for it here."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _prepare_role(connection: asyncpg.Connection, role: str) -> None:
+    """Make the role of the service, let this user take it on, and open to it what will be created."""
+    quoted = '"' + role.replace('"', '""') + '"'
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+            await connection.execute(f"CREATE ROLE {quoted} NOLOGIN")
+        if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", role):
+            await connection.execute(f"GRANT {quoted} TO CURRENT_USER WITH SET TRUE")
+        await connection.execute(
+            f"GRANT USAGE ON SCHEMA public TO {quoted};"
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted};"
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {quoted};"
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {quoted}"
+        )
+    except asyncpg.DuplicateObjectError:
+        await _prepare_role(connection, role)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise OperatorError(
+            f"This user may not make the service's role: have an administrator run `CREATE ROLE {quoted}; "
+            f"GRANT {quoted} TO <this user>`, or set MITRA_DATABASE_ROLE=none ({error})"
+        ) from error
