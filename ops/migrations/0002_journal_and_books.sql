@@ -352,6 +352,7 @@ ALTER TABLE season ADD FOREIGN KEY (program_id, leaderboard_id) REFERENCES leade
     ADD CHECK (state IN ('SCHEDULED', 'LIVE', 'GRACE', 'FINALIZING', 'CLOSED'));
 ALTER TABLE device ADD FOREIGN KEY (program_id, partner_id) REFERENCES partner (program_id, id),
     ADD CHECK (platform IN ('ANDROID', 'IOS', 'WEB'));
+CREATE INDEX device_live ON device (program_id, partner_id) WHERE forgotten_at IS NULL;
 
 ALTER TABLE activity_key ADD FOREIGN KEY (program_id, activity_id) REFERENCES activity (program_id, id)
     DEFERRABLE INITIALLY DEFERRED;               -- the key is taken before the activity is decided
