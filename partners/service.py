@@ -1,0 +1,252 @@
+"""Programs are created; regions, partners and products are upserted in sets, all of an input or nothing.
+
+An upsert of 10,000 items is a fixed number of statements. It is idempotent: what stands already is not written again.
+Parents may stand anywhere in the input; no region and no partner ever lies under itself. What others see of a partner
+(kind, region, status, and where its region lies) never changes without a new `partner.version` and an outbox row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from base import outbox
+from base.database import Connection, retrying, transaction
+from partners.checks import check_known
+from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
+from partners.inputs import (
+    ACTIVITY_KINDS,
+    PartnerInput,
+    PartnerKind,
+    PartnerStatus,
+    ProductInput,
+    ProgramInput,
+    RegionInput,
+    check_partners,
+    check_products,
+    check_program,
+    check_regions,
+)
+from partners.queries import ProgramRow, find_program
+from partners.statements import (
+    ADD_PARTNERS,
+    ADD_PRODUCTS,
+    ADD_PROGRAM,
+    ADD_REGIONS,
+    CHANGE_PARTNERS,
+    CHANGE_PRODUCTS,
+    CHANGE_REGIONS,
+    KNOWN_REGIONS,
+    LOCK_PARTNERS,
+    LOCK_PARTNERS_UNDER,
+    PARENTS,
+    PARTNERS,
+    PRODUCTS,
+    RAISE_PARTNER_VERSIONS,
+    REGIONS,
+    RETIRE_PRODUCTS,
+    STORED_PROGRAM,
+    STORED_REGIONS,
+)
+from partners.trees import check_parents
+
+__all__ = [
+    "ACTIVITY_KINDS",
+    "PartnerInput",
+    "PartnerKind",
+    "PartnerRow",
+    "PartnerStatus",
+    "ProductInput",
+    "ProductRow",
+    "ProgramInput",
+    "RegionInput",
+    "RegionRow",
+    "create_program",
+    "upsert_partners",
+    "upsert_products",
+    "upsert_regions",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """A region as it stands; `parent` by code."""
+
+    id: int
+    code: str
+    name: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRow:
+    """A partner as it stands; region and parent by code, zone and locale null where they are the program's."""
+
+    id: int
+    code: str
+    name: str
+    kind: PartnerKind
+    region: str
+    parent: str | None
+    time_zone: str | None
+    locale: str | None
+    status: PartnerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """A product as it stands."""
+
+    id: int
+    sku: str
+    name: str
+    category: str | None
+    brand: str | None
+    unit: str
+
+
+async def create_program(*, program: ProgramInput, now: datetime) -> ProgramRow:
+    """Create a program; the same again answers the one that stands. KEY_TAKEN where it has another content."""
+    check_program(program)
+    asked = {
+        "name": program.name,
+        "currency": program.currency,
+        "time_zone": program.time_zone,
+        "locale": program.locale,
+        "activity_kinds": list(program.activity_kinds),
+    }
+
+    async def work() -> ProgramRow:
+        async with transaction() as connection:
+            kinds = orjson.dumps(asked["activity_kinds"]).decode()
+            settings = (program.name, program.currency, program.time_zone, program.locale, kinds)
+            await connection.execute(ADD_PROGRAM, program.key, *settings, now)
+            stored = await connection.fetchrow(STORED_PROGRAM, program.key)
+            assert stored is not None, "it was added, or stood there"
+            kinds_stored = orjson.loads(stored["activity_kinds"])
+            settle_key(program.key, stored={**stored, "activity_kinds": kinds_stored}, asked=asked)
+            return await find_program(connection, program.key)
+
+    return await retrying(work)
+
+
+async def upsert_regions(*, program_id: int, regions: Sequence[RegionInput]) -> list[RegionRow]:
+    """Create and change regions, and answer them in the order given.
+
+    UNKNOWN_REGION, CYCLE, DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME.
+    """
+    check_regions(regions)
+    return await configure(
+        program_id, lambda connection, program: _upsert_regions(connection, program, regions)
+    )
+
+
+async def _upsert_regions(
+    connection: Connection, program: LockedProgram, regions: Sequence[RegionInput]
+) -> list[RegionRow]:
+    stored = {row["code"]: row["parent"] for row in await connection.fetch(STORED_REGIONS, program.id)}
+    check_parents({region.code: region.parent for region in regions}, stored, ["regions"], "region")
+    codes, names = [region.code for region in regions], [region.name for region in regions]
+    parents = [region.parent for region in regions]
+    added = await connection.fetch(ADD_REGIONS, program.id, codes, names)
+    changed = await connection.fetch(CHANGE_REGIONS, program.id, codes, names, parents)
+    if moved := [row["id"] for row in changed if row["moved"]]:
+        # An audience names a region with all that lies under it: these partners may have entered or left one.
+        under = [row["id"] for row in await connection.fetch(LOCK_PARTNERS_UNDER, program.id, moved)]
+        await connection.execute(RAISE_PARTNER_VERSIONS, program.id, under)
+        await _tell_of(connection, program, under)
+    if added or changed:
+        await raise_config_version(connection, program.id)
+    return [RegionRow(**dict(row)) for row in await connection.fetch(REGIONS, program.id, codes)]
+
+
+async def upsert_partners(
+    *, program_id: int, partners: Sequence[PartnerInput], now: datetime
+) -> list[PartnerRow]:
+    """Create and change partners, and answer them in the order given. Personal data has no place here.
+
+    UNKNOWN_REGION, UNKNOWN_PARTNER (a parent), CYCLE, DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME,
+    INVALID_TIME_ZONE, INVALID_LOCALE, INVALID_ATTRIBUTES.
+    """
+    attributes = check_partners(partners)
+    return await configure(
+        program_id,
+        lambda connection, program: _upsert_partners(connection, program, partners, attributes, now),
+    )
+
+
+async def _upsert_partners(
+    connection: Connection,
+    program: LockedProgram,
+    partners: Sequence[PartnerInput],
+    attributes: Sequence[str],
+    now: datetime,
+) -> list[PartnerRow]:
+    codes, regions = [partner.code for partner in partners], [partner.region for partner in partners]
+    parents = {partner.code: partner.parent for partner in partners}
+    known = await connection.fetch(KNOWN_REGIONS, program.id, regions)
+    check_known(regions, (row["code"] for row in known), ["partners"], noun="region", name="region")
+    await connection.fetch(LOCK_PARTNERS, program.id, codes)
+    rows = await connection.fetch(
+        PARENTS, program.id, [parent for parent in parents.values() if parent is not None]
+    )
+    check_parents(parents, {row["code"]: row["parent"] for row in rows}, ["partners"], "partner")
+    columns = (
+        codes,
+        [partner.name for partner in partners],
+        [partner.kind.value for partner in partners],
+        regions,
+        list(parents.values()),
+        [partner.time_zone for partner in partners],
+        [partner.locale for partner in partners],
+        attributes,
+        [partner.status.value if partner.status else None for partner in partners],
+    )
+    await connection.execute(ADD_PARTNERS, program.id, *columns, now)
+    changed = await connection.fetch(CHANGE_PARTNERS, program.id, *columns)
+    if moved := [row["id"] for row in changed if row["moved"]]:
+        await _tell_of(connection, program, moved)
+        await raise_config_version(connection, program.id)
+    rows = await connection.fetch(PARTNERS, program.id, codes)
+    return [
+        PartnerRow(**{**row, "kind": PartnerKind(row["kind"]), "status": PartnerStatus(row["status"])})
+        for row in rows
+    ]
+
+
+async def _tell_of(connection: Connection, program: LockedProgram, partner_ids: Sequence[int]) -> None:
+    """Leave word that boards may have to show these partners elsewhere, or no longer."""
+    if partner_ids:
+        await outbox.write(connection, program_id=program.id, partner_ids=partner_ids, transaction_ids=[])
+
+
+async def upsert_products(*, program_id: int, products: Sequence[ProductInput]) -> list[ProductRow]:
+    """Create and change products, and answer them in the order given.
+
+    DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME, INVALID_ATTRIBUTES.
+    """
+    attributes = check_products(products)
+    return await configure(
+        program_id, lambda connection, program: _upsert_products(connection, program, products, attributes)
+    )
+
+
+async def _upsert_products(
+    connection: Connection,
+    program: LockedProgram,
+    products: Sequence[ProductInput],
+    attributes: Sequence[str],
+) -> list[ProductRow]:
+    skus, names = [product.sku for product in products], [product.name for product in products]
+    deciding = (
+        [product.category for product in products],
+        [product.brand for product in products],
+        [product.unit for product in products],
+    )
+    await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
+    added = await connection.fetch(ADD_PRODUCTS, program.id, skus, names, *deciding, attributes)
+    await connection.execute(CHANGE_PRODUCTS, program.id, skus, names, attributes)
+    if added:
+        await raise_config_version(connection, program.id)
+    return [ProductRow(**dict(row)) for row in await connection.fetch(PRODUCTS, program.id, skus)]
