@@ -206,3 +206,10 @@ async def find_metrics(
         if key not in found:
             raise unknown("metric", key, path)
     return found
+
+
+async def find_metric(
+    connection: Connection, *, program_id: int, key: str, field: Sequence[str] = ("metric",)
+) -> MetricReference:
+    """The program's metric of that key. UNKNOWN_METRIC."""
+    return (await find_metrics(connection, program_id=program_id, references={tuple(field): key}))[key]

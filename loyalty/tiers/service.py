@@ -1,0 +1,230 @@
+"""The program's tier ladder is set: one ladder, replaced as a whole.
+
+A tier is known by its key. Replacing a ladder moves nobody: partners keep the tier of that key until their meter moves
+next. So a tier that partners stand on cannot go, nor the lowest, which holds all who have no standing yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from base import outbox
+from base.database import Connection
+from base.errors import Invalid
+from metrics.service import ensure_series, find_metric
+from metrics.windows import Period, WindowSpec
+from partners.checks import check_code, check_count, check_decimal, check_name, check_unique, item_path
+from partners.configuration import LockedProgram, configure, raise_config_version
+
+MOST_TIERS: Final = 100
+MULTIPLIER_DIGITS: Final = 6
+"""Whole digits of a multiplier."""
+
+TRUNCATED: Final = {
+    Period.DAILY: "day",
+    Period.WEEKLY: "week",
+    Period.MONTHLY: "month",
+    Period.QUARTERLY: "quarter",
+    Period.YEARLY: "year",
+}
+"""The periods that qualify, and what PostgreSQL calls them."""
+
+LADDER: Final = "SELECT id, metric_id, period FROM tier_ladder WHERE program_id = $1"
+TIERS: Final = (
+    "SELECT id, key, name, level, threshold, multiplier FROM tier WHERE program_id = $1 ORDER BY level"
+)
+SET_LADDER: Final = """
+INSERT INTO tier_ladder (program_id, metric_id, period, series_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (program_id) DO UPDATE SET metric_id = excluded.metric_id, period = excluded.period,
+                                       series_id = excluded.series_id
+RETURNING id
+"""
+# Which of these tiers partners stand on; those who have no standing are on level 0.
+LEVELS_IN_USE: Final = """
+SELECT DISTINCT coalesce(s.level, 0) AS level FROM partner p
+LEFT JOIN tier_standing s ON s.program_id = p.program_id AND s.partner_id = p.id WHERE p.program_id = $1
+"""
+DROP_TIERS: Final = "DELETE FROM tier WHERE program_id = $1 AND NOT key = ANY($2::text[])"
+# Out of the way, so that no two tiers share a level while they change places.
+LIFT_TIERS: Final = "UPDATE tier SET level = level + $2 WHERE program_id = $1"
+PUT_TIERS: Final = """
+INSERT INTO tier (program_id, ladder_id, key, name, level, threshold, multiplier)
+SELECT $1, $2, g.* FROM unnest($3::text[], $4::text[], $5::int[], $6::numeric[], $7::numeric[])
+                        AS g (key, name, level, threshold, multiplier)
+ON CONFLICT (program_id, key) DO UPDATE SET name = excluded.name, level = excluded.level,
+                                            threshold = excluded.threshold, multiplier = excluded.multiplier
+"""
+LOCK_STANDING: Final = """
+SELECT p.id FROM partner p WHERE p.program_id = $1
+   AND EXISTS (SELECT FROM tier_standing s WHERE s.program_id = p.program_id AND s.partner_id = p.id)
+ORDER BY p.id FOR NO KEY UPDATE OF p
+"""
+# Standings keep their tiers by key, from level `old` to level `new`, and stand in the window of the new period.
+MOVE_STANDINGS: Final = """
+UPDATE tier_standing s SET level = g.new, kept_level = least(k.new, g.new),
+       window_start = date_trunc($4, s.window_start::timestamp)::date
+FROM unnest($2::int[], $3::int[]) AS g (old, new), unnest($2::int[], $3::int[]) AS k (old, new)
+WHERE s.program_id = $1 AND s.level = g.old AND s.kept_level = k.old
+RETURNING s.partner_id, old.level <> new.level AS moved
+"""
+RAISE_VERSIONS: Final = (
+    "UPDATE partner SET version = version + 1 WHERE program_id = $1 AND id = ANY($2::bigint[])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TierInput:
+    """A step of the ladder: reached at `threshold` of the metric in the period, it multiplies earned points."""
+
+    key: str
+    name: str
+    threshold: Decimal
+    multiplier: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class TierLadderInput:
+    """The ladder: what earns a tier, over which period of the partner's own calendar, and the steps from the lowest."""
+
+    metric: str
+    period: Period
+    tiers: Sequence[TierInput]
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """A tier as it stands. `level` counts from 0."""
+
+    id: int
+    key: str
+    name: str
+    level: int
+    threshold: Decimal
+    multiplier: Decimal
+
+
+async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[TierRow]:
+    """Set the program's ladder, and answer its tiers from the lowest. The same again changes nothing.
+
+    UNKNOWN_METRIC, NOT_SUPPORTED (the period), REQUIRED, TOO_MANY, DUPLICATE, FIRST_NOT_ZERO, NOT_RISING, NOT_POSITIVE,
+    TOO_PRECISE, TIER_IN_USE.
+    """
+    check_ladder(ladder)
+    return await configure(program_id, lambda connection, program: _set(connection, program, ladder))
+
+
+def check_ladder(ladder: TierLadderInput) -> None:
+    """What is wrong with a ladder by itself."""
+    if ladder.period not in TRUNCATED:
+        raise Invalid(f"no tier is earned over {ladder.period}", code="NOT_SUPPORTED", field=["period"])
+    check_count(ladder.tiers, ["tiers"], least=1, most=MOST_TIERS)
+    for index, tier in enumerate(ladder.tiers):
+        check_code(tier.key, item_path(["tiers"], index, "key"))
+        check_name(tier.name, item_path(["tiers"], index, "name"))
+        check_decimal(tier.threshold, item_path(["tiers"], index, "threshold"), least=Decimal(0))
+        path = item_path(["tiers"], index, "multiplier")
+        check_decimal(tier.multiplier, path, above=Decimal(0), digits=MULTIPLIER_DIGITS)
+    check_unique((tier.key for tier in ladder.tiers), ["tiers"], name="key")
+    if ladder.tiers[0].threshold != 0:
+        path = item_path(["tiers"], 0, "threshold")
+        raise Invalid("everyone starts on the first tier: it begins at 0", code="FIRST_NOT_ZERO", field=path)
+    for index, (lower, upper) in enumerate(pairwise(ladder.tiers), start=1):
+        if upper.threshold <= lower.threshold:
+            path = item_path(["tiers"], index, "threshold")
+            raise Invalid("must be above the tier before it", code="NOT_RISING", field=path)
+
+
+def carry_levels(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
+    """The new level of each old one, by the tiers' keys; of one that goes, that of the next lower one that stays."""
+    carried: dict[int, int] = {}
+    level = 0
+    for old, key in enumerate(before):
+        level = after.index(key) if key in after else level
+        carried[old] = level
+    return carried
+
+
+async def _set(connection: Connection, program: LockedProgram, ladder: TierLadderInput) -> list[TierRow]:
+    metric = await find_metric(connection, program_id=program.id, key=ladder.metric)
+    stands = await connection.fetchrow(LADDER, program.id)
+    stored = await _tiers(connection, program.id)
+    same_windows = stands is not None and (stands["metric_id"], stands["period"]) == (
+        metric.id,
+        ladder.period.value,
+    )
+    if same_windows and [_content(tier) for tier in stored] == [_content(tier) for tier in ladder.tiers]:
+        return stored
+    if stands is not None:
+        await connection.fetch(LOCK_STANDING, program.id)
+        await _refuse_loss(connection, program.id, stored, ladder)
+    spec = WindowSpec(ladder.period)
+    series_id = await ensure_series(connection, program_id=program.id, metric_id=metric.id, spec=spec)
+    ladder_id = await connection.fetchval(SET_LADDER, program.id, metric.id, ladder.period.value, series_id)
+    await _replace_tiers(connection, program.id, ladder_id, ladder.tiers)
+    if not same_windows or [_step(tier) for tier in stored] != [_step(tier) for tier in ladder.tiers]:
+        await _move_standings(connection, program.id, [tier.key for tier in stored], ladder)
+    await raise_config_version(connection, program.id)
+    return await _tiers(connection, program.id)
+
+
+async def _tiers(connection: Connection, program_id: int) -> list[TierRow]:
+    return [TierRow(**dict(row)) for row in await connection.fetch(TIERS, program_id)]
+
+
+def _content(tier: TierInput | TierRow) -> tuple[object, ...]:
+    """All that a tier says."""
+    return (tier.key, tier.name, tier.threshold, tier.multiplier)
+
+
+def _step(tier: TierInput | TierRow) -> tuple[object, ...]:
+    """What of a tier decides who stands on it."""
+    return (tier.key, tier.threshold)
+
+
+async def _refuse_loss(
+    connection: Connection, program_id: int, stored: Sequence[TierRow], ladder: TierLadderInput
+) -> None:
+    """No tier goes that somebody stands on, and the lowest stays the lowest while somebody starts there."""
+    in_use = {row["level"] for row in await connection.fetch(LEVELS_IN_USE, program_id)}
+    left = {tier.key for tier in ladder.tiers}
+    for tier in stored:
+        if tier.level in in_use and tier.key not in left:
+            raise Invalid(f"partners stand on {tier.key!r}", code="TIER_IN_USE", field=["tiers"])
+    if 0 in in_use and stored[0].key != ladder.tiers[0].key:
+        path = item_path(["tiers"], 0, "key")
+        raise Invalid(
+            f"partners start on {stored[0].key!r}: it stays the lowest", code="TIER_IN_USE", field=path
+        )
+
+
+async def _replace_tiers(
+    connection: Connection, program_id: int, ladder_id: int, tiers: Sequence[TierInput]
+) -> None:
+    """The ladder's tiers are these; a tier of the same key keeps its id."""
+    keys = [tier.key for tier in tiers]
+    await connection.execute(DROP_TIERS, program_id, keys)
+    await connection.execute(LIFT_TIERS, program_id, MOST_TIERS)
+    await connection.execute(
+        PUT_TIERS,
+        program_id,
+        ladder_id,
+        keys,
+        [tier.name for tier in tiers],
+        list(range(len(tiers))),
+        [tier.threshold for tier in tiers],
+        [tier.multiplier for tier in tiers],
+    )
+
+
+async def _move_standings(
+    connection: Connection, program_id: int, before: Sequence[str], ladder: TierLadderInput
+) -> None:
+    """Carry all standings over to the new ladder by the keys of their tiers."""
+    moves = carry_levels(before, [tier.key for tier in ladder.tiers])
+    old, new = list(moves), list(moves.values())
+    rows = await connection.fetch(MOVE_STANDINGS, program_id, old, new, TRUNCATED[ladder.period])
+    if moved := [row["partner_id"] for row in rows if row["moved"]]:
+        await connection.execute(RAISE_VERSIONS, program_id, moved)
+        await outbox.write(connection, program_id=program_id, partner_ids=moved, transaction_ids=[])

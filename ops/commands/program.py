@@ -1,0 +1,52 @@
+"""`mitra program`: the programs of an installation."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from base.settings import Settings
+    from partners.inputs import ProgramInput
+
+
+def register(app: typer.Typer) -> None:
+    programs = typer.Typer(help="The programs of this installation.", no_args_is_help=True)
+    programs.command()(create)
+    app.add_typer(programs, name="program")
+
+
+def create(
+    key: Annotated[str, typer.Argument(help="The program's key: short, and never to change.")],
+    name: Annotated[str, typer.Option(help="Its name, for people.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of its amounts.")] = "USD",
+    time_zone: Annotated[
+        str, typer.Option(help="IANA zone of partners that have none of their own.")
+    ] = "UTC",
+    locale: Annotated[str, typer.Option(help="Language of partners that have none of their own.")] = "en",
+) -> None:
+    """Create a program. The same again changes nothing.
+
+    Example: [bold]mitra program create harbour --name "Harbour Foods" --currency IDR --time-zone Asia/Jakarta[/bold]
+    """
+    from base.settings import Settings
+    from ops.running import run
+    from partners.inputs import ProgramInput
+
+    settings = Settings()
+    program = ProgramInput(key=key, name=name, currency=currency, time_zone=time_zone, locale=locale)
+    run(_create(settings, program), settings)
+
+
+async def _create(settings: "Settings", program: "ProgramInput") -> None:
+    from rich.console import Console
+
+    from base.clock import SystemClock
+    from ops.installation import open_installation
+    from partners.service import create_program
+
+    async with open_installation(settings):
+        made = await create_program(program=program, now=SystemClock().now())
+    Console(highlight=False).print(
+        f"The program {made.key} ({made.name}) is there: {made.currency}, {made.time_zone}, {made.locale}.",
+        markup=False,
+    )
