@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from base.numbers import plain
+
 SALE: Final = "SALE"
 RETURN: Final = "RETURN"
 KINDS: Final = (SALE, RETURN, "RECEIPT", "TRAINING", "VISIT")
@@ -159,11 +161,7 @@ class Original:
 
 def payload_hash(given: ActivityInput) -> bytes:
     """A digest of all that was sent, the same for equal numbers and instants however they were written."""
-
-    def number(value: Decimal) -> str:
-        return format(value.normalize(), "f")
-
-    payload = [
+    payload: list[Any] = [
         given.kind,
         given.partner,
         given.occurred_at.astimezone(UTC).isoformat(),
@@ -171,8 +169,13 @@ def payload_hash(given: ActivityInput) -> bytes:
         given.reverses,
         given.attributes,
         [
-            [line.sku, number(line.quantity), number(line.amount), line.unit]
-            + ([line.reverses.source, line.reverses.external_id, line.reverses.line] if line.reverses else [])
+            [
+                line.sku,
+                plain(line.quantity),
+                plain(line.amount),
+                line.unit,
+                line.reverses and [line.reverses.source, line.reverses.external_id, line.reverses.line],
+            ]
             for line in given.lines
         ],
     ]
@@ -198,14 +201,18 @@ def check(given: ActivityInput, *, kinds: frozenset[str], currency: str, now: da
         return check_return(given)
     if given.reverses is not None:
         return Refusal("NOT_A_RETURN", "only a RETURN reverses an activity", ("reverses",))
-    return next((refusal for refusal in map(check_line, range(len(given.lines)), given.lines) if refusal), None)
+    return next(
+        (refusal for refusal in map(check_line, range(len(given.lines)), given.lines) if refusal), None
+    )
 
 
 def check_return(given: ActivityInput) -> Refusal | None:
     """A RETURN names a whole activity, or a line for each of its own."""
     if given.reverses is not None:
         if given.lines:
-            return Refusal("RETURN_WITH_BOTH", "give `reverses` for the whole, or lines for parts", ("lines",))
+            return Refusal(
+                "RETURN_WITH_BOTH", "give `reverses` for the whole, or lines for parts", ("lines",)
+            )
         return None
     if not given.lines:
         return Refusal("RETURN_WITHOUT_SALE", "say what comes back: `reverses`, or lines", ("reverses",))
@@ -252,7 +259,11 @@ def references(given: ActivityInput) -> list[tuple[str, str]]:
     """The (source, external id) of every activity that a RETURN names."""
     if given.reverses is not None:
         return [(given.source, given.reverses)]
-    return [(line.reverses.source or given.source, line.reverses.external_id) for line in given.lines if line.reverses]
+    return [
+        (line.reverses.source or given.source, line.reverses.external_id)
+        for line in given.lines
+        if line.reverses
+    ]
 
 
 def resolve_return(

@@ -24,7 +24,9 @@ RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asy
 ATTEMPTS: Final = 8
 
 
-def tortoise_config(url: str, *, role: str | None = None, min_size: int = 1, max_size: int = 10) -> dict[str, Any]:
+def tortoise_config(
+    url: str, *, role: str | None = None, min_size: int = 1, max_size: int = 10
+) -> dict[str, Any]:
     """Tortoise's configuration for `url` (postgresql://…): one app, the models of all rooms."""
     parts = urlsplit(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -87,7 +89,7 @@ async def close() -> None:
 async def transaction() -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction, committed where the block ends well. ORM calls inside take part in it."""
     async with in_transaction("default") as client:
-        yield client._connection  # type: ignore[attr-defined]  # the transaction's own, see docs/decisions
+        yield client._connection
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from activity.rules import ZERO, Activity, Line, Product, Share
+from activity.rules import ZERO, Line, Product, Share
 from metrics.windows import WindowSpec, window_start
 
 MeterKey: TypeAlias = tuple[int, date, int]
@@ -39,7 +39,7 @@ DISTINCT: Final = frozenset({Measure.DISTINCT_PRODUCTS, Measure.DISTINCT_DAYS})
 
 @dataclass(frozen=True, slots=True)
 class LineFilter:
-    """Which lines count. Every condition that is set must hold; an empty filter admits all, and activities without lines."""
+    """Which lines count: every condition that is set must hold. An empty one admits activities without lines too."""
 
     skus: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
@@ -100,6 +100,26 @@ class Metric:
         return not self.kinds or kind in self.kinds
 
 
+class Placed(Protocol):
+    """Whose and when: what decides which windows something counts in. An `Activity` is one."""
+
+    @property
+    def partner_id(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def local_date(self) -> date: ...
+
+
+class Countable(Placed, Protocol):
+    """Something placed that has lines, or none. An `Activity` is one."""
+
+    @property
+    def lines(self) -> Sequence[Line]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """A metric over one kind of window: the meters that some watcher wants kept."""
@@ -108,7 +128,7 @@ class Series:
     metric: Metric
     spec: WindowSpec
 
-    def window(self, activity: Activity) -> date | None:
+    def window(self, activity: Placed) -> date | None:
         """The window that the activity counts in; None where it lies outside."""
         return window_start(self.spec, occurred_at=activity.occurred_at, local_date=activity.local_date)
 
@@ -163,7 +183,7 @@ class Counting:
             self._matches[key] = found
         return found
 
-    def movements(self, activity: Activity, amounts: Iterable[tuple[Metric, Amount]]) -> list[Movement]:
+    def movements(self, activity: Placed, amounts: Iterable[tuple[Metric, Amount]]) -> list[Movement]:
         """Each metric's amount, in each of its series' windows that the activity falls into."""
         found = []
         partner_id = activity.partner_id

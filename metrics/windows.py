@@ -27,7 +27,7 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """A kind of window in one calendar. `time_zone` None is the partner's own; a FIXED one is `[starts_at, ends_at)`."""
+    """A kind of window in one calendar: `time_zone`, or the partner's own. A FIXED one is `[starts_at, ends_at)`."""
 
     period: Period
     time_zone: str | None = None
@@ -92,7 +92,9 @@ def window_start(spec: WindowSpec, *, occurred_at: datetime, local_date: date) -
 
 def covers(spec: WindowSpec, instant: datetime) -> bool:
     """Whether a FIXED window holds this instant."""
-    return (spec.starts_at is None or spec.starts_at <= instant) and (spec.ends_at is None or instant < spec.ends_at)
+    return (spec.starts_at is None or spec.starts_at <= instant) and (
+        spec.ends_at is None or instant < spec.ends_at
+    )
 
 
 def fixed_start(spec: WindowSpec) -> date:

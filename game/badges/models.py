@@ -5,7 +5,7 @@ from tortoise.models import Model
 
 
 class Badge(Model):
-    """A lasting mark. With a metric its levels are thresholds on the lifetime meter; without, a mission awards level 1."""
+    """A lasting mark: its levels are thresholds on a lifetime meter, or missions award its only one."""
 
     id = fields.BigIntField(primary_key=True)
     program_id = fields.BigIntField()

@@ -53,7 +53,7 @@ class ObjectiveRow:
 
 @dataclass(frozen=True, slots=True)
 class MissionRow:
-    """A mission with its objectives in their order."""
+    """A mission with its objectives in their order. Its state is `game.missions.states.state_of` it."""
 
     id: int
     key: str
@@ -67,14 +67,6 @@ class MissionRow:
     audience: Audience
     rewards: tuple[dict[str, Any], ...]
     objectives: tuple[ObjectiveRow, ...]
-
-    def state(self, now: datetime) -> str:
-        """DRAFT, SCHEDULED, LIVE or ENDED: derived from the dates, never stored."""
-        if self.published_at is None:
-            return "DRAFT"
-        if self.ended_at is not None or (self.ends_at is not None and self.ends_at <= now):
-            return "ENDED"
-        return "SCHEDULED" if now < self.starts_at else "LIVE"
 
 
 @dataclass(frozen=True, slots=True)

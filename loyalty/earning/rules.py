@@ -124,7 +124,9 @@ def weigh(basis: RateBasis, lines: Sequence[Line]) -> Basis:
 WHOLE: Final = Fraction(1)
 
 
-def returned_share(basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]) -> Fraction:
+def returned_share(
+    basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]
+) -> Fraction:
     """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has."""
     weights = {number: Fraction(weight) for number, weight in basis}
     total = sum(weights.values(), Fraction(0))

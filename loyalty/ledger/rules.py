@@ -170,7 +170,9 @@ class Books:
 
     def granted_for(self, *, activity_id: int) -> list[Lot]:
         """The lots that earning rules granted for an activity."""
-        return [one for one in self.lots.values() if one.activity_id == activity_id and one.rule_id is not None]
+        return [
+            one for one in self.lots.values() if one.activity_id == activity_id and one.rule_id is not None
+        ]
 
 
 def _enter(
@@ -209,7 +211,9 @@ def _enter(
     )
 
 
-def _balance(transaction: Transaction, *, account: str, unit: str, kind: EntryKind, amount: int, because: int) -> None:
+def _balance(
+    transaction: Transaction, *, account: str, unit: str, kind: EntryKind, amount: int, because: int
+) -> None:
     transaction.entries.append(Entry(unit=unit, account=account, kind=kind, amount=amount, because=because))
 
 
@@ -262,7 +266,13 @@ def grant(
         _move(transaction, lot, MovementKind.REPAID, repaid)
         for bucket, signed in ((Bucket.AVAILABLE, -repaid), (Bucket.DEBT, repaid)):
             _enter(
-                transaction, wallet, kind=EntryKind.REPAY, bucket=bucket, amount=signed, because=step, lot_id=lot.id
+                transaction,
+                wallet,
+                kind=EntryKind.REPAY,
+                bucket=bucket,
+                amount=signed,
+                because=step,
+                lot_id=lot.id,
             )
     return lot
 
@@ -318,7 +328,9 @@ def recall(books: Books, transaction: Transaction, *, lot: Lot, amount: int, bec
             because=step,
             lot_id=lot.id,
         )
-    _balance(transaction, account=ISSUED, unit=lot.unit, kind=EntryKind.REVERSE, amount=amount, because=because)
+    _balance(
+        transaction, account=ISSUED, unit=lot.unit, kind=EntryKind.REVERSE, amount=amount, because=because
+    )
     return amount
 
 

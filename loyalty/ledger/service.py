@@ -18,7 +18,9 @@ SELECT l.id, l.partner_id, l.unit, l.transaction_id, l.activity_id, l.rule_id, l
 FROM lot l
 """
 # What a recall may take from: all that has something left.
-LOAD_OPEN_LOTS: Final = f"{LOT} WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.remaining > 0"
+LOAD_OPEN_LOTS: Final = (
+    f"{LOT} WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.remaining > 0"
+)
 # What a recall may be for: the lots of the activities that come back, and the rewards of the completions they held up.
 LOAD_SOURCE_LOTS: Final = f"""
 {LOT} WHERE l.program_id = $1 AND l.activity_id = ANY($2::bigint[])
@@ -118,7 +120,9 @@ async def load_lots(
         books.lots.setdefault(row["id"], Lot(*values))
 
 
-async def load_transaction_ids(connection: Connection, *, program_id: int, keys: Sequence[str]) -> dict[str, int]:
+async def load_transaction_ids(
+    connection: Connection, *, program_id: int, keys: Sequence[str]
+) -> dict[str, int]:
     """The ids of the transactions of these keys."""
     return {row["key"]: row["id"] for row in await connection.fetch(LOAD_KEYS, program_id, keys)}
 
@@ -141,7 +145,12 @@ async def save_books(
             [one.debt for one in wallets],
             [one.version for one in wallets],
         )
-    await _copy(connection, "ledger_transaction", TRANSACTION_COLUMNS, [_transaction(program_id, one) for one in posted])
+    await _copy(
+        connection,
+        "ledger_transaction",
+        TRANSACTION_COLUMNS,
+        [_transaction(program_id, one) for one in posted],
+    )
     lots = list(books.lots.values())
     await _copy(connection, "lot", LOT_COLUMNS, [_lot(program_id, one) for one in lots if one.is_new])
     changed = [one for one in lots if one.changed and not one.is_new]
@@ -158,13 +167,23 @@ async def save_books(
             [one.repaid for one in changed],
             [one.recalled for one in changed],
         )
-    await _copy(connection, "ledger_entry", ENTRY_COLUMNS, [row for one in posted for row in _entries(program_id, one)])
     await _copy(
-        connection, "lot_movement", MOVEMENT_COLUMNS, [row for one in posted for row in _movements(program_id, one)]
+        connection,
+        "ledger_entry",
+        ENTRY_COLUMNS,
+        [row for one in posted for row in _entries(program_id, one)],
+    )
+    await _copy(
+        connection,
+        "lot_movement",
+        MOVEMENT_COLUMNS,
+        [row for one in posted for row in _movements(program_id, one)],
     )
 
 
-async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+async def _copy(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
     if rows:
         await connection.copy_records_to_table(table, columns=columns, records=rows)
 

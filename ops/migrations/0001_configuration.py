@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('hidden', fields.BooleanField(default=False, db_default=False)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
             ],
-            options={'table': 'badge', 'app': 'mitra', 'unique_together': (('program_id', 'id'), ('program_id', 'key')), 'pk_attr': 'id', 'table_description': 'A lasting mark. With a metric its levels are thresholds on the lifetime meter; without, a mission awards level 1.'},
+            options={'table': 'badge', 'app': 'mitra', 'unique_together': (('program_id', 'id'), ('program_id', 'key')), 'pk_attr': 'id', 'table_description': 'A lasting mark: its levels are thresholds on a lifetime meter, or missions award its only one.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -1,0 +1,260 @@
+"""The fold: activities one at a time, in the order given, through all stages in memory. Pure.
+
+A batch is loaded once and written once; what lies between is here. One activity from a phone is a batch of one, and
+any batching of the same sequence gives the same result.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from activity.rules import (
+    RETURN,
+    ZERO,
+    Activity,
+    ActivityInput,
+    Line,
+    Original,
+    Refusal,
+    Share,
+    references,
+    resolve_return,
+)
+from base.numbers import plain
+from game.reaction import react, recall_lot, tell_points
+from game.state import Before, Moment, PartnerState, State
+from loyalty.because import Because
+from loyalty.earning.rules import Grant, recallable, returned_share
+from loyalty.ledger.rules import POINT, EntryKind, Transaction, grant
+from metrics.rules import ONE, Movement
+
+SHARE_STEP: Final = Decimal("0.0001")
+"""To what a returned share is rounded where it is shown; it is reckoned exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An activity that is claimed and placed, before it is decided. Has what a `Countable` has.
+
+    `movements` is what a sale moves; a return's are found when it is known what is left to return.
+    """
+
+    given: ActivityInput
+    activity_id: int
+    lines: tuple[Line, ...]
+    moment: Moment
+    posted_at: datetime
+    recorded_at: datetime
+    movements: Sequence[Movement] = ()
+
+    @property
+    def partner_id(self) -> int:
+        return self.moment.partner_id
+
+    @property
+    def kind(self) -> str:
+        return self.moment.kind
+
+    @property
+    def occurred_at(self) -> datetime:
+        return self.moment.occurred_at
+
+    @property
+    def local_date(self) -> date:
+        return self.moment.local_date
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(source, external id)."""
+        return self.given.source, self.given.external_id
+
+
+def whole(lines: Iterable[Line]) -> list[Share]:
+    """Lines that go from nothing to all."""
+    return [Share(line, ZERO, ZERO, line.quantity, line.amount) for line in lines]
+
+
+def fold(state: State, draft: Draft) -> Transaction | Refusal:
+    """Decide one activity on the state, and change the state to what it is after it.
+
+    A refusal leaves the state as it was.
+    """
+    if draft.given.kind == RETURN:
+        taken = resolve_return(draft.given, partner_id=draft.partner_id, originals=state.originals)
+        if isinstance(taken, Refusal):
+            return taken
+        return _take_back(state, draft, taken)
+    return _take_in(state, draft)
+
+
+def _open(
+    state: State, draft: Draft, lines: tuple[Line, ...], reverses_id: int | None
+) -> tuple[Activity, Transaction]:
+    """The activity with its number in the journal, and the transaction for what it sets off."""
+    partner = state.partners[draft.partner_id]
+    partner.number += 1
+    given = draft.given
+    activity = Activity(
+        id=draft.activity_id,
+        partner_id=draft.partner_id,
+        number=partner.number,
+        kind=given.kind,
+        source=given.source,
+        external_id=given.external_id,
+        occurred_at=given.occurred_at,
+        posted_at=draft.posted_at,
+        recorded_at=draft.recorded_at,
+        local_date=draft.moment.local_date,
+        time_zone=partner.view.time_zone,
+        currency=given.currency or state.plan.currency,
+        lines=lines,
+        reverses_id=reverses_id,
+        attributes=given.attributes,
+    )
+    state.activities.append(activity)
+    transaction = Transaction(
+        id=state.ids.take(),
+        partner_id=draft.partner_id,
+        key=f"activity/{activity.id}",
+        activity_id=activity.id,
+        occurred_at=activity.occurred_at,
+        posted_at=activity.posted_at,
+    )
+    return activity, transaction
+
+
+def _close(state: State, transaction: Transaction) -> Transaction:
+    if transaction.entries or transaction.facts or len(transaction.because.steps) > 1:
+        state.transactions.append(transaction)
+    return transaction
+
+
+def _take_in(state: State, draft: Draft) -> Transaction:
+    """Whatever is not a return."""
+    activity, transaction = _open(state, draft, draft.lines, None)
+    original = Original.of(activity)
+    state.originals[draft.key] = original
+    state.moments[activity.id] = draft.moment
+    if draft.partner_id in state.history:
+        state.history[draft.partner_id].append(original)
+    root = transaction.because.add(
+        "activity", kind=activity.kind, source=activity.source, externalId=activity.external_id
+    )
+    partner = state.partners[draft.partner_id]
+    before: Before = {}
+    state.move(draft.movements, occurred_at=activity.occurred_at, before=before)
+    earned = _earn(state, transaction, activity, partner, root)
+    if earned:
+        movements = state.plan.counting.count_points(activity, earned=earned, rewards=0)
+        state.move(movements, occurred_at=activity.occurred_at, before=before)
+    react(state, transaction, partner=partner, moment=draft.moment, before=before, root=root)
+    return _close(state, transaction)
+
+
+def _earn(
+    state: State, transaction: Transaction, activity: Activity, partner: PartnerState, root: int
+) -> int:
+    """Post what the rules grant, with the multiplier of the tier from before the activity; how much it was."""
+    tier = None
+    if state.plan.ladder is not None:
+        standing = state.standings.get(activity.partner_id)
+        tier = state.plan.ladder.tiers[standing.level if standing else 0]
+    multiplier = ONE if tier is None else tier.multiplier
+    earned = 0
+    for granted in state.plan.earning.grants(activity, partner=partner.view, multiplier=multiplier):
+        step = explain_grant(transaction.because, granted, root)
+        if multiplier != ONE:
+            assert tier is not None
+            step = transaction.because.add("multiplier", on=step, tier=tier.key, multiplier=plain(multiplier))
+        step = transaction.because.add(
+            "points", on=step, exact=plain(granted.exact), points=granted.points, unit=POINT
+        )
+        grant(
+            state.books,
+            transaction,
+            lot_id=state.ids.take(),
+            unit=POINT,
+            amount=granted.points,
+            kind=EntryKind.EARN,
+            because=step,
+            rule_id=granted.rule.id,
+            basis=granted.basis,
+        )
+        tell_points(transaction, amount=granted.points, kind=EntryKind.EARN, on=step)
+        earned += granted.points
+    return earned
+
+
+def explain_grant(because: Because, granted: Grant, root: int) -> int:
+    """The step that names the rule and what it counted."""
+    rule = granted.rule
+    return because.add(
+        "rule",
+        on=root,
+        rule=rule.key,
+        version=rule.version,
+        basis=rule.basis.value,
+        rate=plain(rule.rate),
+        counted=plain(granted.counted),
+    )
+
+
+def _take_back(state: State, draft: Draft, taken: tuple[Line, ...]) -> Transaction:
+    """A return, of a whole activity or of lines of several: in each one's own windows and lots."""
+    named = [state.originals[key] for key in references(draft.given)]
+    by_id = {one.activity.id: one for one in named}
+    reverses_id = None
+    if draft.given.reverses is not None:
+        reverses_id = state.originals[draft.given.source, draft.given.reverses].activity.id
+    activity, transaction = _open(state, draft, taken, reverses_id)
+    state.originals[draft.key] = Original.of(activity)
+    partner = state.partners[draft.partner_id]
+    before: Before = {}
+    root = 0
+    for original in by_id.values():
+        mine = [line for line in taken if line.reverses and line.reverses[0] == original.activity.id]
+        root = transaction.because.add(
+            "return",
+            kind=activity.kind,
+            source=activity.source,
+            externalId=activity.external_id,
+            of=original.activity.external_id,
+        )
+        _undo(state, transaction, original, mine, before, root)
+    react(state, transaction, partner=partner, moment=draft.moment, before=before, root=root)
+    return _close(state, transaction)
+
+
+def _undo(
+    state: State,
+    transaction: Transaction,
+    original: Original,
+    taken: Sequence[Line],
+    before: Before,
+    root: int,
+) -> None:
+    """Take `taken` out of the original's meters, and their share out of the lots that it was granted."""
+    activity, counting = original.activity, state.plan.counting
+    stood, shares = original.stands, original.shares(taken)
+    original.take(taken)
+    movements = counting.count(activity, shares, stood=stood, stands=original.stands)
+    state.move(movements, occurred_at=activity.occurred_at, before=before)
+    recalled = 0
+    lots = state.books.granted_for(activity_id=activity.id)
+    for lot in lots:
+        assert lot.basis is not None
+        share = returned_share(lot.basis, lines=activity.lines, left=original.left)
+        recalled += recall_lot(
+            state,
+            transaction,
+            lot=lot,
+            amount=recallable(lot, share),
+            share=plain((Decimal(share.numerator) / share.denominator).quantize(SHARE_STEP)),
+            on=root,
+        )
+    if recalled:
+        stands = state.points_stand(lots[0])
+        movements = counting.count_points(activity, earned=-recalled, rewards=0, stands=stands)
+        state.move(movements, occurred_at=activity.occurred_at, before=before)

@@ -1,0 +1,250 @@
+"""The load and the write of a batch: every kind of row in one statement, whatever the size of the batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from activity.journal import load_history, load_originals, save_activities
+from base import outbox
+from base.database import Connection
+from base.ids import Ids
+from game.badges.rules import Award
+from game.missions.rules import Completion, reward_key
+from game.plan import Plan
+from game.state import Moment, PartnerState, State
+from loyalty.ledger.service import load_books, load_lots, load_transaction_ids, save_books
+from loyalty.tiers.rules import Standing
+from metrics.meters import load_meters, load_windows, save_meters
+from metrics.rules import MeterKey
+from partners.queries import view_of
+
+# The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
+LOCK: Final = """
+SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version,
+       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale
+FROM partner p JOIN program g ON g.id = p.program_id
+WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
+ORDER BY p.id FOR NO KEY UPDATE OF p
+"""
+# Read after the locks: the lock statement's own snapshot may be from before it waited.
+VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
+STANDINGS: Final = """
+SELECT partner_id, level, since FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
+"""
+COMPLETIONS: Final = """
+SELECT mission_id, partner_id, n, completed_at, revoked_at
+FROM mission_completion WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
+"""
+AWARDS: Final = """
+SELECT badge_id, partner_id, level, awarded_at, revoked_at
+FROM badge_award WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
+"""
+# Points that activities still stand for: earned, and rewards.
+POINTS_LEFT: Final = """
+SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NOT NULL), 0)::bigint AS earned,
+       coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
+FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
+"""
+
+SAVE_PARTNERS: Final = """
+UPDATE partner SET activities = k.activities, version = k.version
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS k (id, activities, version)
+WHERE partner.program_id = $1 AND partner.id = k.id
+"""
+SAVE_STANDINGS: Final = """
+INSERT INTO tier_standing (program_id, partner_id, level, since)
+SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::timestamptz[])
+ON CONFLICT (program_id, partner_id) DO UPDATE SET level = excluded.level, since = excluded.since
+"""
+SAVE_COMPLETIONS: Final = """
+INSERT INTO mission_completion (program_id, occurrence, mission_id, partner_id, n, completed_at, revoked_at)
+SELECT $1, 'once', * FROM unnest($2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
+ON CONFLICT (program_id, mission_id, occurrence, partner_id)
+DO UPDATE SET n = excluded.n, completed_at = excluded.completed_at, revoked_at = excluded.revoked_at
+"""
+SAVE_AWARDS: Final = """
+INSERT INTO badge_award (program_id, badge_id, partner_id, level, awarded_at, revoked_at)
+SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
+ON CONFLICT (program_id, partner_id, badge_id, level)
+DO UPDATE SET awarded_at = excluded.awarded_at, revoked_at = excluded.revoked_at
+"""
+
+
+class PlanMoved(Exception):
+    """The configuration changed while the batch waited for its locks: it starts over by the new one."""
+
+
+async def lock_partners(
+    connection: Connection, plan: Plan, partner_ids: Iterable[int]
+) -> dict[int, PartnerState]:
+    """Lock the partners for the rest of the transaction. Their tiers are not known yet.
+
+    Raises `PlanMoved` where the configuration is not the plan's any more, before anything is read by it.
+    """
+    rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids))
+    if await connection.fetchval(VERSION, plan.program_id) != plan.version:
+        raise PlanMoved
+    return {
+        row["id"]: PartnerState(
+            view_of(row, regions=plan.regions, tier=None), row["activities"], row["version"]
+        )
+        for row in rows
+    }
+
+
+def companions(plan: Plan, keys: Iterable[MeterKey]) -> set[MeterKey]:
+    """The keys, and with each the meters of the other objectives of the missions that watch it."""
+    found = set(keys)
+    for series_id, partner_id in {(key[0], key[2]) for key in found}:
+        for mission in plan.missions_by_series.get(series_id, ()):
+            found.update(objective.meter(partner_id) for objective in mission.objectives)
+    return found
+
+
+async def load_state(
+    connection: Connection,
+    plan: Plan,
+    *,
+    ids: Ids,
+    partners: Mapping[int, PartnerState],
+    keys: Iterable[MeterKey],
+) -> State:
+    """Everything that locked partners have, as far as the meters of `keys` and what watches them need it."""
+    program_id, partner_ids = plan.program_id, list(partners)
+    meters = await load_meters(
+        connection, program_id=program_id, series=plan.counting.series, keys=companions(plan, keys)
+    )
+    state = State(
+        plan=plan,
+        ids=ids,
+        partners=partners,
+        meters=meters,
+        books=await load_books(connection, program_id=program_id, partner_ids=partner_ids),
+        standings={},
+        completions={},
+        awards={},
+    )
+    if plan.missions:
+        for row in await connection.fetch(COMPLETIONS, program_id, partner_ids):
+            state.completions[row["mission_id"], row["partner_id"]] = Completion(*row)
+    if plan.badges:
+        for row in await connection.fetch(AWARDS, program_id, partner_ids):
+            state.awards[row["partner_id"], row["badge_id"], row["level"]] = Award(*row)
+    if plan.ladder is not None:
+        await _load_tiers(connection, state)
+    return state
+
+
+async def _load_tiers(connection: Connection, state: State) -> None:
+    ladder = state.plan.ladder
+    assert ladder is not None
+    program_id, partner_ids = state.plan.program_id, list(state.partners)
+    for row in await connection.fetch(STANDINGS, program_id, partner_ids):
+        state.standings[row["partner_id"]] = Standing(row["level"], row["since"])
+    for partner_id, partner in state.partners.items():
+        standing = state.standings.get(partner_id)
+        partner.set_tier(ladder.tiers[standing.level if standing else 0])
+    await load_windows(
+        connection,
+        program_id=program_id,
+        series_id=ladder.series.id,
+        partner_ids=partner_ids,
+        into=state.meters,
+    )
+    for key in state.meters:
+        if key[0] == ladder.series.id:
+            state.ladder_windows.setdefault(key[2], set()).add(key)
+
+
+async def load_lots_into(
+    connection: Connection, state: State, *, partner_ids: Sequence[int], activity_ids: Sequence[int]
+) -> None:
+    """What a return may undo: lots it was granted, all that has something left, and rewards that may fall with it."""
+    program_id = state.plan.program_id
+    standing = [one for one in state.completions.values() if one.stands and one.partner_id in partner_ids]
+    keys = [reward_key(one.mission_id, one.partner_id, one.n) for one in standing]
+    state.reward_transactions.update(await load_transaction_ids(connection, program_id=program_id, keys=keys))
+    await load_lots(
+        connection,
+        state.books,
+        program_id=program_id,
+        partner_ids=partner_ids,
+        activity_ids=activity_ids,
+        keys=keys,
+    )
+    behind = [lot.activity_id for lot in state.books.lots.values() if lot.activity_id is not None]
+    for original in (await load_originals(connection, program_id=program_id, activity_ids=behind)).values():
+        one = original.activity
+        state.moments[one.id] = Moment(one.partner_id, one.kind, one.occurred_at, one.local_date)
+
+
+async def load_history_into(connection: Connection, state: State, *, partner_ids: Sequence[int]) -> None:
+    """The whole journal of these partners, and the points that it still stands for.
+
+    Originals that are loaded already stay the same objects, so that what a return takes is seen in both places.
+    """
+    known = {original.activity.id: original for original in state.originals.values()}
+    found = await load_history(connection, program_id=state.plan.program_id, partner_ids=partner_ids)
+    for partner_id in partner_ids:
+        state.history[partner_id] = []
+    for activity_id, original in found.items():
+        state.history[original.activity.partner_id].append(known.get(activity_id, original))
+    rows = await connection.fetch(POINTS_LEFT, state.plan.program_id, list(found))
+    state.points_left = {row["activity_id"]: (row["earned"], row["rewards"]) for row in rows}
+
+
+async def save_state(connection: Connection, state: State) -> None:
+    """Write all that changed, and leave a row in the outbox."""
+    program_id = state.plan.program_id
+    await save_activities(connection, program_id=program_id, activities=state.activities)
+    await save_books(connection, program_id=program_id, books=state.books, transactions=state.transactions)
+    await save_meters(connection, program_id=program_id, meters=state.meters)
+    await _save_game(connection, state)
+    partners = state.partners.values()
+    await connection.execute(
+        SAVE_PARTNERS,
+        program_id,
+        [one.view.id for one in partners],
+        [one.number for one in partners],
+        [one.version for one in partners],
+    )
+    await outbox.write(
+        connection,
+        program_id=program_id,
+        partner_ids=list(state.partners),
+        transaction_ids=[one.id for one in state.transactions if one.facts],
+    )
+
+
+async def _save_game(connection: Connection, state: State) -> None:
+    program_id = state.plan.program_id
+    standings = [(partner_id, one) for partner_id, one in state.standings.items() if one.changed]
+    if standings:
+        await connection.execute(
+            SAVE_STANDINGS,
+            program_id,
+            [partner_id for partner_id, _ in standings],
+            [one.level for _, one in standings],
+            [one.since for _, one in standings],
+        )
+    completions = [one for one in state.completions.values() if one.changed]
+    if completions:
+        await connection.execute(
+            SAVE_COMPLETIONS,
+            program_id,
+            [one.mission_id for one in completions],
+            [one.partner_id for one in completions],
+            [one.n for one in completions],
+            [one.completed_at for one in completions],
+            [one.revoked_at for one in completions],
+        )
+    awards = [one for one in state.awards.values() if one.changed]
+    if awards:
+        await connection.execute(
+            SAVE_AWARDS,
+            program_id,
+            [one.badge_id for one in awards],
+            [one.partner_id for one in awards],
+            [one.level for one in awards],
+            [one.awarded_at for one in awards],
+            [one.revoked_at for one in awards],
+        )

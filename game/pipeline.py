@@ -1,0 +1,323 @@
+"""The transaction in which activities count, and nothing else: load once, fold, write once.
+
+Locks are taken in one order: idempotency keys sorted, then partner rows by id. What is loaded after them is theirs
+alone until the commit. A batch of 1,000 costs the same statements as a batch of one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from activity.journal import Claim, claim_keys, find_keys, load_originals, release_keys
+from activity.rules import (
+    MAX_ACTIVITIES,
+    RETURN,
+    ActivityInput,
+    Line,
+    Original,
+    Refusal,
+    check,
+    payload_hash,
+    references,
+    resolve_lines,
+)
+from base.clock import Clock
+from base.database import Connection, retrying, transaction
+from base.errors import Invalid
+from base.ids import Ids, IdsExhausted, take_ids
+from game.facts import Fact, facts_of, load_facts
+from game.fold import Draft, fold, whole
+from game.loading import (
+    PlanMoved,
+    load_history_into,
+    load_lots_into,
+    load_state,
+    lock_partners,
+    save_state,
+)
+from game.plan import Plan, Plans
+from game.state import Moment, PartnerState, State
+from loyalty.ledger.rules import Transaction
+from metrics.rules import MeterKey
+from metrics.windows import local_day
+
+RECORDED: Final = "RECORDED"
+DUPLICATE: Final = "DUPLICATE"
+REJECTED: Final = "REJECTED"
+
+IDS_PER_ACTIVITY: Final = 4
+
+plans: Final = Plans()
+
+
+class WrongSize(Invalid):
+    """A batch has 1 to 1,000 activities."""
+
+    code = "WRONG_SIZE"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one activity. `code`, `message` and `field` are set where it was REJECTED."""
+
+    external_id: str
+    status: str
+    activity_id: int | None = None
+    code: str = ""
+    message: str = ""
+    field: tuple[str, ...] = ()
+    facts: Sequence[Fact] = ()
+
+    @classmethod
+    def refused(cls, given: ActivityInput, refusal: Refusal) -> "Outcome":
+        """The answer to an activity that was not taken."""
+        return cls(
+            given.external_id, REJECTED, code=refusal.code, message=refusal.message, field=refusal.field
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An activity that nothing is wrong with by itself."""
+
+    given: ActivityInput
+    payload_hash: bytes
+    partner_id: int
+    lines: tuple[Line, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(source, external id)."""
+        return self.given.source, self.given.external_id
+
+
+async def record(
+    *, program_id: int, activities: Sequence[ActivityInput], clock: Clock, history: bool = False
+) -> list[Outcome]:
+    """Record activities, in the order given; each stands or falls by itself. Outcomes come in the same order.
+
+    With `history` each is booked at the time at which it occurred, as if it had been sent then.
+
+    Raises `WrongSize`.
+    """
+    if not 1 <= len(activities) <= MAX_ACTIVITIES:
+        raise WrongSize(f"a batch has 1 to {MAX_ACTIVITIES:,} activities", field=("activities",))
+    ids_wanted = IDS_PER_ACTIVITY * len(activities)
+    while True:
+        try:
+            return await retrying(
+                lambda: _record(program_id, activities, clock.now(), history, ids_wanted)  # noqa: B023
+            )
+        except PlanMoved:
+            plans.forget(program_id)
+        except IdsExhausted:
+            ids_wanted *= 4
+
+
+async def _record(
+    program_id: int, activities: Sequence[ActivityInput], now: datetime, history: bool, ids_wanted: int
+) -> list[Outcome]:
+    async with transaction() as connection:
+        plan = await plans.get(connection, program_id)
+        await plan.learn(
+            connection,
+            skus={line.sku for given in activities for line in given.lines},
+            partners={given.partner for given in activities},
+        )
+        checked = [examine(plan, given, now) for given in activities]
+        candidates = [one for one in checked if isinstance(one, Candidate)]
+        if not candidates:
+            return [
+                Outcome.refused(given, one)
+                for given, one in zip(activities, checked, strict=True)
+                if isinstance(one, Refusal)
+            ]
+        batch = Batch(plan, await take_ids(connection, ids_wanted), now, history)
+        await batch.prepare(connection, candidates)
+        outcomes = [
+            Outcome.refused(given, one) if isinstance(one, Refusal) else batch.decide(one)
+            for given, one in zip(activities, checked, strict=True)
+        ]
+        return await batch.finish(connection, outcomes)
+
+
+def examine(plan: Plan, given: ActivityInput, now: datetime) -> Candidate | Refusal:
+    """What can be said of an activity before anything is locked."""
+    refusal = check(given, kinds=plan.kinds, currency=plan.currency, now=now)
+    if refusal is not None:
+        return refusal
+    partner_id = plan.partner_ids.get(given.partner)
+    if partner_id is None:
+        return Refusal("UNKNOWN_PARTNER", f"there is no partner {given.partner}", ("partner",))
+    lines = resolve_lines(given, plan.products) if given.kind != RETURN else ()
+    if isinstance(lines, Refusal):
+        return lines
+    return Candidate(given, payload_hash(given), partner_id, lines)
+
+
+class Batch:
+    """A batch between its first lock and its commit."""
+
+    def __init__(self, plan: Plan, ids: Ids, now: datetime, history: bool) -> None:
+        self.plan = plan
+        self.ids = ids
+        self.now = now
+        self.history = history
+        self.claims: dict[tuple[str, str], Claim] = {}
+        self.known: dict[tuple[str, str], Claim] = {}
+        self.accepted: dict[tuple[str, str], Claim] = {}
+        self.drafts: dict[int, Draft] = {}
+        self.partners: dict[int, PartnerState] = {}
+        self.state: State | None = None
+
+    async def prepare(self, connection: Connection, candidates: Sequence[Candidate]) -> None:
+        """Take the locks, in their order, and load what the candidates need."""
+        for one in candidates:
+            if one.key not in self.claims:
+                self.claims[one.key] = Claim(*one.key, one.payload_hash, self.ids.take())
+        self.known = await claim_keys(
+            connection, program_id=self.plan.program_id, claims=self.claims.values()
+        )
+        fresh = [one for one in candidates if one.key not in self.known]
+        if not fresh:
+            return
+        self.partners = await lock_partners(connection, self.plan, {one.partner_id for one in fresh})
+        self.drafts = {id(one): self._draft(one) for one in fresh}
+        originals = await self._originals(connection, fresh)
+        self.state = await load_state(
+            connection,
+            self.plan,
+            ids=self.ids,
+            partners=self.partners,
+            keys=self._keys(fresh, originals),
+        )
+        self.state.originals.update(originals)
+        await self._load_for_returns(connection, fresh)
+
+    def _draft(self, one: Candidate) -> Draft:
+        view = self.partners[one.partner_id].view
+        occurred_at = one.given.occurred_at.astimezone(UTC)
+        moment = Moment(one.partner_id, one.given.kind, occurred_at, local_day(occurred_at, view.time_zone))
+        draft = Draft(
+            given=replace(one.given, occurred_at=occurred_at),
+            activity_id=self.claims[one.key].activity_id,
+            lines=one.lines,
+            moment=moment,
+            posted_at=occurred_at if self.history else self.now,
+            recorded_at=self.now,
+        )
+        if one.given.kind == RETURN:
+            return draft
+        movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)
+        return replace(draft, movements=movements)
+
+    async def _originals(
+        self, connection: Connection, fresh: Sequence[Candidate]
+    ) -> dict[tuple[str, str], Original]:
+        """What the returns among them name, of what stood before this batch."""
+        named = {key for one in fresh if one.given.kind == RETURN for key in references(one.given)}
+        named -= {one.key for one in fresh}
+        if not named:
+            return {}
+        claims = await find_keys(connection, program_id=self.plan.program_id, keys=sorted(named))
+        found = await load_originals(
+            connection,
+            program_id=self.plan.program_id,
+            activity_ids=[claim.activity_id for claim in claims.values()],
+        )
+        return {key: found[claim.activity_id] for key, claim in claims.items() if claim.activity_id in found}
+
+    def _keys(self, fresh: Sequence[Candidate], originals: dict[tuple[str, str], Original]) -> set[MeterKey]:
+        """Every meter that the batch may move."""
+        counting = self.plan.counting
+        keys = {
+            movement.key
+            for draft in self.drafts.values()
+            for movement in (*draft.movements, *counting.count_points(draft, earned=1, rewards=1))
+        }
+        for original in originals.values():
+            activity = original.activity
+            shares = whole(activity.lines)
+            movements = counting.count(activity, shares, stood=False, stands=True)
+            movements += counting.count_points(activity, earned=1, rewards=1)
+            keys.update(movement.key for movement in movements)
+        return keys
+
+    async def _load_for_returns(self, connection: Connection, fresh: Sequence[Candidate]) -> None:
+        """Lots that may be recalled, and the journal of the partners whose last counted activity may come back."""
+        returns = [one for one in fresh if one.given.kind == RETURN]
+        if not returns:
+            return
+        assert self.state is not None
+        state = self.state
+        partner_ids = sorted({one.partner_id for one in returns})
+        activity_ids = [original.activity.id for original in state.originals.values()]
+        await load_lots_into(connection, state, partner_ids=partner_ids, activity_ids=activity_ids)
+        in_need = {
+            one.partner_id
+            for one in returns
+            for key in references(one.given)
+            if key not in state.originals or self._is_last(state.originals[key])
+        }
+        if self.plan.counts_rewards:
+            in_need.update(one.partner_id for one in state.completions.values() if one.stands)
+        await load_history_into(connection, state, partner_ids=sorted(in_need & set(partner_ids)))
+
+    def _is_last(self, original: Original) -> bool:
+        """Whether any of the partner's meters was reached by this activity."""
+        assert self.state is not None
+        partner_id, occurred_at = original.activity.partner_id, original.activity.occurred_at
+        return any(
+            meter.reached_at == occurred_at and key[2] == partner_id
+            for key, meter in self.state.meters.items()
+        )
+
+    def decide(self, one: Candidate) -> Outcome:
+        """An activity in its turn: a repetition answers as the first time, whenever that was."""
+        first = self.known.get(one.key) or self.accepted.get(one.key)
+        if first is not None:
+            if first.payload_hash != one.payload_hash:
+                message = f"{one.given.external_id} of {one.given.source} was recorded with another payload"
+                return Outcome.refused(one.given, Refusal("IDEMPOTENCY_CONFLICT", message, ("externalId",)))
+            return Outcome(one.given.external_id, DUPLICATE, first.activity_id)
+        assert self.state is not None
+        draft = self.drafts[id(one)]
+        if self.partners[one.partner_id].view.status == "CLOSED":
+            return Outcome.refused(
+                one.given, Refusal("PARTNER_CLOSED", "the partner is closed", ("partner",))
+            )
+        decided = fold(self.state, draft)
+        if isinstance(decided, Refusal):
+            return Outcome.refused(one.given, decided)
+        self.accepted[one.key] = Claim(*one.key, one.payload_hash, draft.activity_id)
+        return Outcome(one.given.external_id, RECORDED, draft.activity_id, facts=_facts(decided))
+
+    async def finish(self, connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Write everything, give unused keys back, and let repetitions answer as the first time."""
+        program_id = self.plan.program_id
+        mine = {key: claim for key, claim in self.claims.items() if key not in self.known}
+        stale = [key for key, claim in mine.items() if self.accepted.get(key) != claim]
+        await release_keys(connection, program_id=program_id, keys=stale)
+        again = [self.accepted[key] for key in stale if key in self.accepted]
+        await claim_keys(connection, program_id=program_id, claims=again)
+        if self.state is not None and self.state.activities:
+            await save_state(connection, self.state)
+        repeated = {one.activity_id for one in outcomes if one.status == DUPLICATE and one.activity_id}
+        if not repeated:
+            return list(outcomes)
+        facts = await load_facts(connection, program_id=program_id, activity_ids=sorted(repeated))
+        return [
+            replace(one, facts=facts[one.activity_id]) if one.activity_id in repeated else one
+            for one in outcomes
+        ]
+
+
+def _facts(decided: Transaction) -> list[Fact]:
+    return facts_of(
+        decided.id,
+        occurred_at=decided.occurred_at,
+        posted_at=decided.posted_at,
+        steps=decided.because.steps,
+        facts=decided.facts,
+    )

@@ -1,0 +1,222 @@
+"""A program's configuration, compiled for deciding: what to count, what earns, and who watches which meters.
+
+Compiled once per `program.config_version` and kept. A batch checks the version again once it holds its partners'
+locks, and starts over where it has moved: so nothing is ever decided, or left uncounted, by an older plan.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from activity.journal import load_products
+from activity.rules import Product
+from base.database import Connection
+from base.errors import NotFound
+from game.badges.rules import Badge
+from game.missions.rules import Mission, Objective
+from loyalty.earning.rules import Earning, EarningRule, RateBasis
+from loyalty.tiers.rules import Ladder, Tier
+from metrics.rules import POINTS, Counting, LineFilter, Measure, Metric, Series
+from metrics.windows import Period, WindowSpec
+from partners.queries import Regions, load_regions
+from partners.rules import Audience
+
+PROGRAM: Final = """
+SELECT id, currency, activity_kinds, config_version FROM program WHERE id = $1
+"""
+SERIES: Final = """
+SELECT s.id, s.period, s.time_zone, s.starts_at, s.ends_at, s.filled_at IS NOT NULL AS is_filled,
+       m.id AS metric_id, m.key, m.activity_kinds, m.measure, m.line_filter
+FROM meter_series s JOIN metric m ON m.program_id = s.program_id AND m.id = s.metric_id
+WHERE s.program_id = $1 ORDER BY s.id
+"""
+RULES: Final = """
+SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at
+FROM earning_rule WHERE program_id = $1 ORDER BY id
+"""
+TIERS: Final = """
+SELECT t.key, t.name, t.level, t.threshold, t.multiplier, l.series_id
+FROM tier t JOIN tier_ladder l ON l.program_id = t.program_id AND l.id = t.ladder_id
+WHERE t.program_id = $1 ORDER BY t.level
+"""
+MISSIONS: Final = """
+SELECT id, key, version, audience, rewards, published_at, ended_at
+FROM mission WHERE program_id = $1 AND published_at IS NOT NULL ORDER BY id
+"""
+OBJECTIVES: Final = """
+SELECT mission_id, key, series_id, target FROM objective WHERE program_id = $1 ORDER BY mission_id, position
+"""
+BADGES: Final = "SELECT id, key, series_id, levels FROM badge WHERE program_id = $1 ORDER BY id"
+PARTNER_IDS: Final = "SELECT code, id FROM partner WHERE program_id = $1 AND code = ANY($2::text[])"
+
+Watcher = TypeVar("Watcher")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program's configuration at one version. The two caches hold what never changes while the version stands."""
+
+    program_id: int
+    version: int
+    currency: str
+    kinds: frozenset[str]
+    regions: Regions
+    counting: Counting
+    earning: Earning
+    ladder: Ladder | None
+    missions: Mapping[int, Mission]
+    missions_by_series: Mapping[int, Sequence[Mission]]
+    badges: Mapping[int, Badge]
+    badges_by_series: Mapping[int, Sequence[Badge]]
+    unfilled: frozenset[int]
+    products: dict[str, Product] = field(default_factory=dict)
+    partner_ids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def counts_rewards(self) -> bool:
+        """Whether anything watches a metric that rewards move."""
+        return any(one.measure is Measure.POINTS_ALL for one in self.counting.by_metric)
+
+    @property
+    def counts_points(self) -> bool:
+        """Whether anything watches a metric over points."""
+        return any(one.measure in POINTS for one in self.counting.by_metric)
+
+    async def learn(self, connection: Connection, *, skus: Iterable[str], partners: Iterable[str]) -> None:
+        """Look up the products and partners that are not known yet."""
+        unknown = list(set(skus) - self.products.keys())
+        if unknown:
+            self.products.update(await load_products(connection, program_id=self.program_id, skus=unknown))
+        codes = list(set(partners) - self.partner_ids.keys())
+        if codes:
+            rows = await connection.fetch(PARTNER_IDS, self.program_id, codes)
+            self.partner_ids.update({row["code"]: row["id"] for row in rows})
+
+
+async def load_plan(connection: Connection, program_id: int) -> Plan:
+    """Compile the plan. The version is read first: a change in between makes it older than it is, which is safe."""
+    program = await connection.fetchrow(PROGRAM, program_id)
+    if program is None:
+        raise NotFound("there is no such program")
+    rows = await connection.fetch(SERIES, program_id)
+    metrics = {row["metric_id"]: _metric(row) for row in rows}
+    series = {row["id"]: _series(row, metrics[row["metric_id"]]) for row in rows}
+    objectives: dict[int, list[Objective]] = {}
+    for row in await connection.fetch(OBJECTIVES, program_id):
+        objective = Objective(row["key"], series[row["series_id"]], row["target"])
+        objectives.setdefault(row["mission_id"], []).append(objective)
+    missions = [_mission(row, objectives[row["id"]]) for row in await connection.fetch(MISSIONS, program_id)]
+    badges = [_badge(row, series) for row in await connection.fetch(BADGES, program_id)]
+    return Plan(
+        program_id=program_id,
+        version=program["config_version"],
+        currency=program["currency"],
+        kinds=frozenset(orjson.loads(program["activity_kinds"])),
+        regions=await load_regions(connection, program_id),
+        counting=Counting(series.values()),
+        earning=Earning([_rule(row) for row in await connection.fetch(RULES, program_id)]),
+        ladder=_ladder(await connection.fetch(TIERS, program_id), series),
+        missions={one.id: one for one in missions},
+        missions_by_series=_by_series(
+            (objective.series, one) for one in missions for objective in one.objectives
+        ),
+        badges={one.id: one for one in badges},
+        badges_by_series=_by_series((one.series, one) for one in badges),
+        unfilled=frozenset(row["id"] for row in rows if not row["is_filled"]),
+    )
+
+
+def _by_series(watching: Iterable[tuple[Series | None, Watcher]]) -> dict[int, list[Watcher]]:
+    found: dict[int, list[Watcher]] = {}
+    for series, watcher in watching:
+        if series is not None and watcher not in found.setdefault(series.id, []):
+            found[series.id].append(watcher)
+    return found
+
+
+def _metric(row: Mapping[str, Any]) -> Metric:
+    return Metric(
+        id=row["metric_id"],
+        key=row["key"],
+        kinds=frozenset(orjson.loads(row["activity_kinds"])),
+        measure=Measure(row["measure"]),
+        filter=LineFilter.from_json(orjson.loads(row["line_filter"])),
+    )
+
+
+def _series(row: Mapping[str, Any], metric: Metric) -> Series:
+    return Series(
+        row["id"],
+        metric,
+        WindowSpec(Period(row["period"]), row["time_zone"], row["starts_at"], row["ends_at"]),
+    )
+
+
+def _rule(row: Mapping[str, Any]) -> EarningRule:
+    return EarningRule(
+        id=row["id"],
+        key=row["key"],
+        version=row["version"],
+        activity_kind=row["activity_kind"],
+        filter=LineFilter.from_json(orjson.loads(row["line_filter"])),
+        audience=Audience.from_json(orjson.loads(row["audience"])),
+        basis=RateBasis(row["basis"]),
+        rate=row["rate"].normalize(),
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+    )
+
+
+def _ladder(rows: Sequence[Mapping[str, Any]], series: Mapping[int, Series]) -> Ladder | None:
+    if not rows:
+        return None
+    tiers = [
+        Tier(
+            row["key"], row["name"], row["level"], row["threshold"].normalize(), row["multiplier"].normalize()
+        )
+        for row in rows
+    ]
+    return Ladder(series[rows[0]["series_id"]], tuple(tiers))
+
+
+def _mission(row: Mapping[str, Any], objectives: Sequence[Objective]) -> Mission:
+    rewards = orjson.loads(row["rewards"])
+    return Mission(
+        id=row["id"],
+        key=row["key"],
+        version=row["version"],
+        audience=Audience.from_json(orjson.loads(row["audience"])),
+        objectives=tuple(objectives),
+        points=sum(reward.get("points") or 0 for reward in rewards),
+        badges=tuple(reward["badge"] for reward in rewards if reward.get("badge")),
+        published_at=row["published_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _badge(row: Mapping[str, Any], series: Mapping[int, Series]) -> Badge:
+    watched = None if row["series_id"] is None else series[row["series_id"]]
+    return Badge(
+        row["id"], row["key"], watched, tuple(Decimal(level) for level in orjson.loads(row["levels"]))
+    )
+
+
+class Plans:
+    """The plans of this process, by program."""
+
+    def __init__(self) -> None:
+        self._plans: dict[int, Plan] = {}
+
+    async def get(self, connection: Connection, program_id: int) -> Plan:
+        """The plan that is kept, or a new one. It may be behind: whoever decides by it checks its version."""
+        plan = self._plans.get(program_id)
+        if plan is None:
+            plan = self._plans[program_id] = await load_plan(connection, program_id)
+        return plan
+
+    def forget(self, program_id: int) -> None:
+        """Have the plan compiled anew when it is next asked for."""
+        self._plans.pop(program_id, None)

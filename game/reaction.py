@@ -1,0 +1,295 @@
+"""What follows when a partner's meters moved: missions, then badges, then the tier. Pure.
+
+Whoever moves meters (an activity, a return, a review after a change of configuration) calls `react` once, with where
+the meters stood before. Rewards are posted on the way; nothing that they move is watched by what grants them.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from base.numbers import plain
+from game.badges.rules import Award, Badge
+from game.missions.rules import ONCE, Advance, Completion, Mission, Verdict, judge
+from game.state import Before, Moment, PartnerState, State
+from loyalty.because import chain
+from loyalty.ledger.rules import POINT, EntryKind, Lot, Transaction, grant, recall
+from loyalty.tiers.rules import Standing, decide
+from metrics.rules import MeterKey
+from metrics.windows import LIFETIME_START, local_day
+
+
+def react(
+    state: State,
+    transaction: Transaction,
+    *,
+    partner: PartnerState,
+    moment: Moment,
+    before: Before,
+    root: int,
+) -> None:
+    """Let everything that watches the meters in `before` follow. `root` is the step that it all began with."""
+    missions = {
+        mission.id: mission
+        for key, value in before.items()
+        if value != state.meters.value(key)
+        for mission in state.plan.missions_by_series.get(key[0], ())
+    }
+    for mission_id in sorted(missions):
+        follow_mission(state, transaction, missions[mission_id], partner, moment, before, root)
+    badges = {
+        badge.id: badge
+        for key, value in before.items()
+        if value != state.meters.value(key)
+        for badge in state.plan.badges_by_series.get(key[0], ())
+    }
+    for badge_id in sorted(badges):
+        follow_badge(state, transaction, badges[badge_id], partner.view.id, root)
+    follow_tier(state, transaction, partner, root)
+
+
+def follow_mission(
+    state: State,
+    transaction: Transaction,
+    mission: Mission,
+    partner: PartnerState,
+    moment: Moment,
+    before: Before,
+    root: int,
+) -> None:
+    """Advance, complete or revoke a mission."""
+    partner_id = partner.view.id
+    completion = state.completions.get((mission.id, partner_id))
+    progress = judge(
+        mission,
+        partner=partner.view,
+        completion=completion,
+        before=_values_before(state, before),
+        current=state.meters.value,
+        now=transaction.posted_at,
+    )
+    if progress is None:
+        return
+    if progress.verdict is Verdict.TOO_LATE:
+        transaction.because.add("counted_too_late", on=root, mission=mission.key)
+        return
+    last = _tell_advances(transaction, mission, progress.advances, root)
+    if progress.verdict is Verdict.COMPLETED:
+        if completion is None:
+            completion = Completion(mission.id, partner_id, 0, transaction.posted_at)
+            state.completions[mission.id, partner_id] = completion
+        _complete(state, transaction, mission, completion, moment, before, last)
+    elif progress.verdict is Verdict.REVOKED:
+        assert completion is not None
+        _revoke(state, transaction, mission, completion, before, last)
+
+
+def _values_before(state: State, before: Before) -> Callable[[MeterKey], Decimal]:
+    return lambda key: before[key] if key in before else state.meters.value(key)
+
+
+def _tell_advances(transaction: Transaction, mission: Mission, advances: Iterable[Advance], root: int) -> int:
+    last = root
+    for advance in advances:
+        numbers = {
+            "mission": mission.key,
+            "objective": advance.objective.key,
+            "current": plain(advance.current),
+            "target": plain(advance.objective.target),
+        }
+        last = transaction.because.add("objective", on=root, **numbers)
+        kind = "ObjectiveAdvanced" if advance.current > advance.before else "ObjectiveReceded"
+        transaction.facts.append({"type": kind, "because": last, "window": ONCE, **numbers})
+    return last
+
+
+def _complete(
+    state: State,
+    transaction: Transaction,
+    mission: Mission,
+    completion: Completion,
+    moment: Moment,
+    before: Before,
+    last: int,
+) -> None:
+    completion.n += 1
+    completion.completed_at, completion.revoked_at, completion.changed = transaction.posted_at, None, True
+    step = transaction.because.add("mission", on=last, mission=mission.key, window=ONCE, n=completion.n)
+    transaction.facts.append(
+        {"type": "MissionCompleted", "because": step, "mission": mission.key, "window": ONCE}
+    )
+    if mission.points:
+        _pay(state, transaction, completion, points=mission.points, on=step)
+        movements = state.plan.counting.count_points(moment, earned=0, rewards=mission.points)
+        state.move(movements, occurred_at=moment.occurred_at, before=before)
+    for badge_id in mission.badges:
+        award_badge(state, transaction, state.plan.badges[badge_id], completion.partner_id, level=1, on=step)
+
+
+def _pay(state: State, transaction: Transaction, completion: Completion, *, points: int, on: int) -> None:
+    """Post a reward as a transaction of its own, whose key can pay only once; its fact stands with its cause."""
+    paid = Transaction(
+        id=state.ids.take(),
+        partner_id=completion.partner_id,
+        key=completion.reward_key(),
+        activity_id=transaction.activity_id,
+        occurred_at=transaction.occurred_at,
+        posted_at=transaction.posted_at,
+    )
+    place: int | None = None
+    for step in chain(transaction.because.steps, on):
+        carried = {name: value for name, value in step.items() if name not in ("step", "on")}
+        place = paid.because.add(step["step"], on=place, **carried)
+    place = paid.because.add("reward", on=place, points=points, unit=POINT)
+    grant(
+        state.books,
+        paid,
+        lot_id=state.ids.take(),
+        unit=POINT,
+        amount=points,
+        kind=EntryKind.REWARD,
+        because=place,
+    )
+    state.transactions.append(paid)
+    state.reward_transactions[paid.key] = paid.id
+    tell_points(
+        transaction,
+        amount=points,
+        kind=EntryKind.REWARD,
+        on=transaction.because.add("reward", on=on, points=points, unit=POINT),
+    )
+
+
+def _revoke(
+    state: State,
+    transaction: Transaction,
+    mission: Mission,
+    completion: Completion,
+    before: Before,
+    last: int,
+) -> None:
+    completion.revoked_at, completion.changed = transaction.posted_at, True
+    step = transaction.because.add(
+        "mission_revoked", on=last, mission=mission.key, window=ONCE, n=completion.n
+    )
+    transaction.facts.append(
+        {"type": "MissionRevoked", "because": step, "mission": mission.key, "window": ONCE}
+    )
+    paid = state.reward_transactions.get(completion.reward_key())
+    for lot in [] if paid is None else state.books.granted_by(transaction_id=paid):
+        taken = recall_lot(state, transaction, lot=lot, amount=lot.granted - lot.recalled, share="1", on=step)
+        if taken:
+            moment = state.moments.get(lot.activity_id or 0) or _moment_of(
+                lot, state.partners[lot.partner_id]
+            )
+            stands = state.points_stand(lot)
+            movements = state.plan.counting.count_points(moment, earned=0, rewards=-taken, stands=stands)
+            state.move(movements, occurred_at=moment.occurred_at, before=before)
+    for badge_id in mission.badges:
+        others = (
+            state.completions.get((other.id, completion.partner_id))
+            for other in state.plan.missions.values()
+            if badge_id in other.badges and other.id != mission.id
+        )
+        if not any(other is not None and other.stands for other in others):
+            revoke_badge(
+                state, transaction, state.plan.badges[badge_id], completion.partner_id, level=1, on=step
+            )
+
+
+def _moment_of(lot: Lot, partner: PartnerState) -> Moment:
+    return Moment(lot.partner_id, "", lot.granted_at, local_day(lot.granted_at, partner.view.time_zone))
+
+
+def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int, share: str, on: int) -> int:
+    """Take points of a lot back and tell of it; how many were taken."""
+    amount = min(amount, lot.granted - lot.expired - lot.recalled)
+    if amount <= 0:
+        return 0
+    step = transaction.because.add(
+        "reversal", on=on, granted=lot.granted, recalled=lot.recalled, share=share, points=amount
+    )
+    recall(state.books, transaction, lot=lot, amount=amount, because=step)
+    tell_points(transaction, amount=-amount, kind=EntryKind.REVERSE, on=step)
+    return amount
+
+
+def tell_points(transaction: Transaction, *, amount: int, kind: EntryKind, on: int) -> None:
+    """Add the fact that points were posted."""
+    transaction.facts.append(
+        {"type": "PointsPosted", "because": on, "unit": POINT, "amount": amount, "kind": kind.value}
+    )
+
+
+def follow_badge(state: State, transaction: Transaction, badge: Badge, partner_id: int, root: int) -> None:
+    """Bring the levels of a badge with a metric to where its meter stands."""
+    assert badge.series is not None
+    value = state.meters.value((badge.series.id, LIFETIME_START, partner_id))
+    reached = badge.levels_at(value)
+    for level, threshold in enumerate(badge.levels, start=1):
+        numbers = {"value": plain(value), "threshold": plain(threshold)}
+        if level <= reached:
+            award_badge(state, transaction, badge, partner_id, level=level, on=root, **numbers)
+        else:
+            revoke_badge(state, transaction, badge, partner_id, level=level, on=root, **numbers)
+
+
+def award_badge(
+    state: State,
+    transaction: Transaction,
+    badge: Badge,
+    partner_id: int,
+    *,
+    level: int,
+    on: int,
+    **numbers: str,
+) -> None:
+    """Award a level, unless it stands."""
+    award = state.awards.get((partner_id, badge.id, level))
+    if award is not None and award.stands:
+        return
+    state.awards[partner_id, badge.id, level] = Award(
+        badge.id, partner_id, level, transaction.posted_at, changed=True
+    )
+    step = transaction.because.add("badge", on=on, badge=badge.key, level=level, **numbers)
+    transaction.facts.append({"type": "BadgeAwarded", "because": step, "badge": badge.key, "level": level})
+
+
+def revoke_badge(
+    state: State,
+    transaction: Transaction,
+    badge: Badge,
+    partner_id: int,
+    *,
+    level: int,
+    on: int,
+    **numbers: str,
+) -> None:
+    """Revoke a level, where it stands."""
+    award = state.awards.get((partner_id, badge.id, level))
+    if award is None or not award.stands:
+        return
+    award.revoked_at, award.changed = transaction.posted_at, True
+    step = transaction.because.add("badge", on=on, badge=badge.key, level=level, **numbers)
+    transaction.facts.append({"type": "BadgeRevoked", "because": step, "badge": badge.key, "level": level})
+
+
+def follow_tier(state: State, transaction: Transaction, partner: PartnerState, root: int) -> None:
+    """Bring the partner's tier to what its periods have earned."""
+    ladder = state.plan.ladder
+    if ladder is None:
+        return
+    partner_id = partner.view.id
+    values = [state.meters[key].value for key in state.ladder_windows.get(partner_id, ())]
+    tier = decide(ladder, values)
+    standing = state.standings.setdefault(partner_id, Standing(0, None))
+    if tier.level == standing.level:
+        return
+    now = ladder.tiers[standing.level]
+    standing.level, standing.since, standing.changed = tier.level, transaction.posted_at, True
+    partner.change_tier(tier)
+    threshold = max(tier, now, key=lambda one: one.level).threshold
+    numbers = {"from": now.key, "to": tier.key}
+    step = transaction.because.add(
+        "tier", on=root, value=plain(max(values)), threshold=plain(threshold), **numbers
+    )
+    transaction.facts.append({"type": "TierChanged", "because": step, **numbers})

@@ -1,0 +1,107 @@
+"""What a batch decides on: all the state of its partners, held in memory between one load and one write."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from activity.rules import Activity, Original
+from base.ids import Ids
+from game.badges.rules import Award
+from game.missions.rules import Completion
+from game.plan import Plan
+from loyalty.ledger.rules import Books, Lot, Transaction
+from loyalty.tiers.rules import Standing, Tier
+from metrics.history import PointsLeft, reached_at
+from metrics.meters import Meters
+from metrics.rules import MeterKey, Movement
+from partners.rules import PartnerView
+
+Before: TypeAlias = dict[MeterKey, Decimal]
+"""What the meters that something moved stood at before it."""
+
+
+@dataclass(slots=True)
+class PartnerState:
+    """A locked partner. `number` is that of its last activity; `version` that of what others see of it."""
+
+    view: PartnerView
+    number: int
+    version: int
+
+    def set_tier(self, tier: Tier) -> None:
+        """Take the tier into the view: what is decided next sees it."""
+        self.view = replace(self.view, tier=tier.key)
+
+    def change_tier(self, tier: Tier) -> None:
+        """Move to another tier, which others see too."""
+        self.set_tier(tier)
+        self.version += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happened to a partner, on its own calendar. `kind` is empty where no activity caused it."""
+
+    partner_id: int
+    kind: str
+    occurred_at: datetime
+    local_date: date
+
+
+@dataclass(slots=True)
+class State:
+    """The working set of a batch. `history` holds the partners whose whole journal was needed."""
+
+    plan: Plan
+    ids: Ids
+    partners: Mapping[int, PartnerState]
+    meters: Meters
+    books: Books
+    standings: dict[int, Standing]
+    completions: dict[tuple[int, int], Completion]
+    awards: dict[tuple[int, int, int], Award]
+    originals: dict[tuple[str, str], Original] = field(default_factory=dict)
+    history: dict[int, list[Original]] = field(default_factory=dict)
+    points_left: PointsLeft = field(default_factory=dict)
+    reward_transactions: dict[str, int] = field(default_factory=dict)
+    """The transaction that paid a completion, by its key."""
+    moments: dict[int, Moment] = field(default_factory=dict)
+    """When the activities behind rewards happened, by activity id."""
+    ladder_windows: dict[int, set[MeterKey]] = field(default_factory=dict)
+    """The meters that a partner's tier goes by."""
+    activities: list[Activity] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+
+    def move(self, movements: Iterable[Movement], *, occurred_at: datetime, before: Before) -> None:
+        """Take movements into the meters, and note in `before` where each stood."""
+        ladder = None if self.plan.ladder is None else self.plan.ladder.series.id
+        for movement in movements:
+            key, amount = movement.key, movement.amount
+            meter = self.meters[key]
+            before.setdefault(key, meter.value)
+            took_last = not amount.stands and meter.reached_at == occurred_at
+            meter.move(amount, occurred_at=occurred_at)
+            if took_last:
+                points = self.points_now(key[2])
+                found = reached_at(movement.series, key[1], self.history.get(key[2], ()), points)
+                meter.reached_at = found or meter.reached_at
+            if key[0] == ladder:
+                self.ladder_windows.setdefault(key[2], set()).add(key)
+
+    def points_now(self, partner_id: int) -> PointsLeft:
+        """Points that the partner's activities still stand for, (earned, rewards), as the lots have them now."""
+        found = dict(self.points_left)
+        mine = [lot for lot in self.books.lots.values() if lot.partner_id == partner_id]
+        for activity_id in {lot.activity_id for lot in mine if lot.activity_id is not None}:
+            lots = [lot for lot in mine if lot.activity_id == activity_id]
+            found[activity_id] = (
+                sum(lot.granted - lot.recalled for lot in lots if lot.rule_id is not None),
+                sum(lot.granted - lot.recalled for lot in lots if lot.rule_id is None),
+            )
+        return found
+
+    def points_stand(self, lot: Lot) -> bool:
+        """Whether the activity behind a lot still stands for any points."""
+        return lot.activity_id is not None and any(self.points_now(lot.partner_id).get(lot.activity_id, ()))

@@ -1,0 +1,58 @@
+"""Meters counted again from the journal: for a series that began after its activities, and for what a return undid.
+
+The same counting as on the live path, from nothing to what is left of each activity.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import TypeAlias
+
+from activity.rules import ZERO, Original, Share
+from metrics.meters import Meters
+from metrics.rules import POINTS, Counting, Measure, Metric, Series
+
+PointsLeft: TypeAlias = Mapping[int, tuple[int, int]]
+"""By activity: points earned and rewards that have not been taken back."""
+
+
+def recount(counting: Counting, history: Iterable[Original], points: PointsLeft) -> Meters:
+    """The meters of all series of `counting` as the journal has them. Versions start from nothing."""
+    meters = Meters(counting.series)
+    for original in history:
+        activity = original.activity
+        shares = [Share(line, ZERO, ZERO, *original.left[line.number]) for line in activity.lines]
+        earned, rewards = points.get(activity.id, (0, 0))
+        movements = counting.count(activity, shares, stood=False, stands=original.stands)
+        movements += counting.count_points(activity, earned=earned, rewards=rewards)
+        for movement in movements:
+            if movement.amount.delta or movement.amount.parts:
+                meters[movement.key].move(movement.amount, occurred_at=activity.occurred_at)
+    return meters
+
+
+def reached_at(
+    series: Series, window_start: date, history: Iterable[Original], points: PointsLeft
+) -> datetime | None:
+    """The greatest `occurred_at` among what counts in the window and was not wholly returned; None where nothing does."""
+    return max(
+        (
+            one.activity.occurred_at
+            for one in history
+            if series.metric.counts(one.activity.kind)
+            and still_counts(series.metric, one, points)
+            and series.window(one.activity) == window_start
+        ),
+        default=None,
+    )
+
+
+def still_counts(metric: Metric, original: Original, points: PointsLeft) -> bool:
+    """Whether any of the activity counts for the metric now."""
+    if metric.measure in POINTS:
+        earned, rewards = points.get(original.activity.id, (0, 0))
+        return (earned if metric.measure is Measure.POINTS_EARNED else earned + rewards) > 0
+    if not original.activity.lines:
+        return original.stands and metric.filter.is_empty
+    return any(
+        original.left[line.number][0] > 0 and metric.filter.admits(line) for line in original.activity.lines
+    )
