@@ -195,7 +195,7 @@ class Counting:
         return found
 
     def count(
-        self, activity: Activity, shares: Sequence[Share], *, stood: bool, stands: bool
+        self, activity: Countable, shares: Sequence[Share], *, stood: bool, stands: bool
     ) -> list[Movement]:
         """What moves when `activity`'s lines go from before to after.
 
@@ -226,7 +226,7 @@ class Counting:
         return self.movements(activity, amounts)
 
     def count_points(
-        self, activity: Activity, *, earned: int, rewards: int, stands: bool = True
+        self, activity: Placed, *, earned: int, rewards: int, stands: bool = True
     ) -> list[Movement]:
         """What moves when the activity brings (or takes back, below zero) so many points."""
         self._metrics(activity.kind)

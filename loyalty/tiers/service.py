@@ -22,14 +22,8 @@ MOST_TIERS: Final = 100
 MULTIPLIER_DIGITS: Final = 6
 """Whole digits of a multiplier."""
 
-TRUNCATED: Final = {
-    Period.DAILY: "day",
-    Period.WEEKLY: "week",
-    Period.MONTHLY: "month",
-    Period.QUARTERLY: "quarter",
-    Period.YEARLY: "year",
-}
-"""The periods that qualify, and what PostgreSQL calls them."""
+QUALIFYING: Final = frozenset({Period.DAILY, Period.WEEKLY, Period.MONTHLY, Period.QUARTERLY, Period.YEARLY})
+"""The periods over which a tier can be earned."""
 
 LADDER: Final = "SELECT id, metric_id, period FROM tier_ladder WHERE program_id = $1"
 TIERS: Final = (
@@ -61,13 +55,11 @@ SELECT p.id FROM partner p WHERE p.program_id = $1
    AND EXISTS (SELECT FROM tier_standing s WHERE s.program_id = p.program_id AND s.partner_id = p.id)
 ORDER BY p.id FOR NO KEY UPDATE OF p
 """
-# Standings keep their tiers by key, from level `old` to level `new`, and stand in the window of the new period.
+# Standings keep their tiers by key, from level `old` to level `new`.
 MOVE_STANDINGS: Final = """
-UPDATE tier_standing s SET level = g.new, kept_level = least(k.new, g.new),
-       window_start = date_trunc($4, s.window_start::timestamp)::date
-FROM unnest($2::int[], $3::int[]) AS g (old, new), unnest($2::int[], $3::int[]) AS k (old, new)
-WHERE s.program_id = $1 AND s.level = g.old AND s.kept_level = k.old
-RETURNING s.partner_id, old.level <> new.level AS moved
+UPDATE tier_standing s SET level = g.new FROM unnest($2::int[], $3::int[]) AS g (old, new)
+WHERE s.program_id = $1 AND s.level = g.old AND g.old <> g.new
+RETURNING s.partner_id
 """
 RAISE_VERSIONS: Final = (
     "UPDATE partner SET version = version + 1 WHERE program_id = $1 AND id = ANY($2::bigint[])"
@@ -117,7 +109,7 @@ async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[T
 
 def check_ladder(ladder: TierLadderInput) -> None:
     """What is wrong with a ladder by itself."""
-    if ladder.period not in TRUNCATED:
+    if ladder.period not in QUALIFYING:
         raise Invalid(f"no tier is earned over {ladder.period}", code="NOT_SUPPORTED", field=["period"])
     check_count(ladder.tiers, ["tiers"], least=1, most=MOST_TIERS)
     for index, tier in enumerate(ladder.tiers):
@@ -224,7 +216,7 @@ async def _move_standings(
     """Carry all standings over to the new ladder by the keys of their tiers."""
     moves = carry_levels(before, [tier.key for tier in ladder.tiers])
     old, new = list(moves), list(moves.values())
-    rows = await connection.fetch(MOVE_STANDINGS, program_id, old, new, TRUNCATED[ladder.period])
-    if moved := [row["partner_id"] for row in rows if row["moved"]]:
+    rows = await connection.fetch(MOVE_STANDINGS, program_id, old, new)
+    if moved := [row["partner_id"] for row in rows]:
         await connection.execute(RAISE_VERSIONS, program_id, moved)
         await outbox.write(connection, program_id=program_id, partner_ids=moved, transaction_ids=[])

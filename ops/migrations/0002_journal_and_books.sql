@@ -115,8 +115,8 @@ CREATE TABLE ledger_transaction (
     activity_id bigint,                          -- the activity that set it off, where one did
     occurred_at timestamptz NOT NULL,
     posted_at   timestamptz NOT NULL,
-    because     jsonb       NOT NULL,            -- steps; entries and facts point at theirs by its place
-    facts       jsonb       NOT NULL,
+    because     json        NOT NULL,            -- steps; entries and facts point at theirs by its place
+    facts       json        NOT NULL,
     PRIMARY KEY (program_id, id),
     UNIQUE (program_id, key),
     FOREIGN KEY (program_id, partner_id) REFERENCES partner (program_id, id),
