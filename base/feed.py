@@ -16,8 +16,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
-from base.redis import RedisError, blocking_client, client
+from base.redis import CONNECT_SECONDS, Redis, RedisError, client
 
 GAP: Final = b""
 """Stands in a subscription for what may have been missed: the connection was lost, or the listener was too slow."""
@@ -138,7 +140,7 @@ class Feed:
             await voice.aclose()
 
     async def _listen(self) -> None:
-        ear = blocking_client(self._url)
+        ear = _subscribing_client(self._url)
         pause = FIRST_PAUSE
         try:
             while True:
@@ -174,6 +176,18 @@ class Feed:
     def _tell(self, channel: str, payload: bytes) -> None:
         for ear in self._ears.get(channel, ()):
             ear.hear(payload)
+
+
+def _subscribing_client(url: str) -> Redis:
+    """A client that waits for ever and repeats nothing. Keep-alive tells of a dead peer; a Unix socket refuses it."""
+    keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=None,
+        retry=Retry(NoBackoff(), 0),
+        **keepalive,
+    )
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
