@@ -23,7 +23,7 @@ HAPPENED: Final = """
 SELECT t.program_id, t.id, t.partner_id, t.occurred_at, t.posted_at, t.because, t.facts
 FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS w (program_id, id, place)
 JOIN ledger_transaction t ON t.program_id = w.program_id AND t.id = w.id
-WHERE t.facts <> '[]' AND t.posted_at > $3
+WHERE json_array_length(t.facts) > 0 AND t.posted_at > $3
 ORDER BY w.place
 """
 

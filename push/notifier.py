@@ -29,7 +29,7 @@ FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS w (program_id, id, pl
 JOIN ledger_transaction t ON t.program_id = w.program_id AND t.id = w.id
 JOIN partner p ON p.program_id = t.program_id AND p.id = t.partner_id
 JOIN program g ON g.id = t.program_id
-WHERE t.facts <> '[]'
+WHERE json_array_length(t.facts) > 0
 ORDER BY w.place
 """
 
