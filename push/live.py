@@ -4,7 +4,7 @@ The feed is best effort. A fact may come twice (the outbox delivers at least onc
 all; the journal has it in any case.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class FactFeed:
             feed.connected().publish(channel_of(row["program_id"], row["partner_id"]), orjson.dumps(payload))
 
 
-async def partner_facts(program_id: int, partner_id: int) -> AsyncIterator[dict[str, Any]]:
+async def partner_facts(program_id: int, partner_id: int) -> AsyncGenerator[dict[str, Any], None]:
     """The partner's facts from now on, without end, each as
 
     `{"transaction_id", "place", "occurred_at", "posted_at", "because": [steps of the transaction], "fact": {…}}`,
