@@ -44,6 +44,16 @@ SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NO
        coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
 FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
 """
+# Rewards that no activity set off, and still stand.
+REWARDS_APART: Final = """
+SELECT l.partner_id, l.granted_at, l.granted - l.recalled AS points, coalesce(p.time_zone, g.time_zone) AS time_zone
+FROM lot l
+JOIN ledger_transaction t ON t.program_id = l.program_id AND t.id = l.transaction_id
+JOIN partner p ON p.program_id = l.program_id AND p.id = l.partner_id
+JOIN program g ON g.id = l.program_id
+WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.activity_id IS NULL
+  AND t.key LIKE 'mission/%' AND l.granted > l.recalled
+"""
 
 SAVE_PARTNERS: Final = """
 UPDATE partner SET activities = k.activities, version = k.version
@@ -146,13 +156,12 @@ async def _load_tiers(connection: Connection, state: State) -> None:
     await load_windows(
         connection,
         program_id=program_id,
-        series_id=ladder.series.id,
+        series_ids=[ladder.series.id],
         partner_ids=partner_ids,
         into=state.meters,
     )
     for key in state.meters:
-        if key[0] == ladder.series.id:
-            state.ladder_windows.setdefault(key[2], set()).add(key)
+        state.note_ladder(key)
 
 
 async def load_lots_into(
@@ -188,8 +197,27 @@ async def load_history_into(connection: Connection, state: State, *, partner_ids
         state.history[partner_id] = []
     for activity_id, original in found.items():
         state.history[original.activity.partner_id].append(known.get(activity_id, original))
-    rows = await connection.fetch(POINTS_LEFT, state.plan.program_id, list(found))
-    state.points_left = {row["activity_id"]: (row["earned"], row["rewards"]) for row in rows}
+    state.points_left = await load_points(
+        connection, program_id=state.plan.program_id, activity_ids=list(found)
+    )
+
+
+async def load_points(
+    connection: Connection, *, program_id: int, activity_ids: Sequence[int]
+) -> dict[int, tuple[int, int]]:
+    """The points, (earned, rewards), that these activities still stand for."""
+    rows = await connection.fetch(POINTS_LEFT, program_id, activity_ids)
+    return {row["activity_id"]: (row["earned"], row["rewards"]) for row in rows}
+
+
+async def load_rewards_apart(
+    connection: Connection, *, program_id: int, partner_ids: Sequence[int]
+) -> list[tuple[Moment, int]]:
+    """Rewards of these partners that no activity set off, and when they were granted."""
+    return [
+        (Moment.apart(row["partner_id"], row["granted_at"], row["time_zone"]), row["points"])
+        for row in await connection.fetch(REWARDS_APART, program_id, partner_ids)
+    ]
 
 
 async def save_state(connection: Connection, state: State) -> None:

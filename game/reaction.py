@@ -15,7 +15,7 @@ from loyalty.because import chain
 from loyalty.ledger.rules import POINT, EntryKind, Lot, Transaction, grant, recall
 from loyalty.tiers.rules import Standing, decide
 from metrics.rules import MeterKey
-from metrics.windows import LIFETIME_START, local_day
+from metrics.windows import LIFETIME_START
 
 
 def react(
@@ -28,23 +28,39 @@ def react(
     root: int,
 ) -> None:
     """Let everything that watches the meters in `before` follow. `root` is the step that it all began with."""
-    missions = {
-        mission.id: mission
-        for key, value in before.items()
-        if value != state.meters.value(key)
-        for mission in state.plan.missions_by_series.get(key[0], ())
-    }
+    follow_missions(state, transaction, partner, moment, before, root, series=moved(state, before))
+    follow_badges(state, transaction, partner.view.id, root, series=moved(state, before))
+    follow_tier(state, transaction, partner, root)
+
+
+def moved(state: State, before: Before) -> set[int]:
+    """The series whose meters stand elsewhere than before."""
+    return {key[0] for key, value in before.items() if value != state.meters.value(key)}
+
+
+def follow_missions(
+    state: State,
+    transaction: Transaction,
+    partner: PartnerState,
+    moment: Moment,
+    before: Before,
+    root: int,
+    *,
+    series: Iterable[int],
+) -> None:
+    """Advance, complete or revoke the missions that watch these series."""
+    missions = {one.id: one for id_ in series for one in state.plan.missions_by_series.get(id_, ())}
     for mission_id in sorted(missions):
         follow_mission(state, transaction, missions[mission_id], partner, moment, before, root)
-    badges = {
-        badge.id: badge
-        for key, value in before.items()
-        if value != state.meters.value(key)
-        for badge in state.plan.badges_by_series.get(key[0], ())
-    }
+
+
+def follow_badges(
+    state: State, transaction: Transaction, partner_id: int, root: int, *, series: Iterable[int]
+) -> None:
+    """Award or revoke the levels of the badges that watch these series."""
+    badges = {one.id: one for id_ in series for one in state.plan.badges_by_series.get(id_, ())}
     for badge_id in sorted(badges):
-        follow_badge(state, transaction, badges[badge_id], partner.view.id, root)
-    follow_tier(state, transaction, partner, root)
+        follow_badge(state, transaction, badges[badge_id], partner_id, root)
 
 
 def follow_mission(
@@ -178,9 +194,9 @@ def _revoke(
     for lot in [] if paid is None else state.books.granted_by(transaction_id=paid):
         taken = recall_lot(state, transaction, lot=lot, amount=lot.granted - lot.recalled, share="1", on=step)
         if taken:
-            moment = state.moments.get(lot.activity_id or 0) or _moment_of(
-                lot, state.partners[lot.partner_id]
-            )
+            zone = state.partners[lot.partner_id].view.time_zone
+            apart = Moment.apart(lot.partner_id, lot.granted_at, zone)
+            moment = state.moments.get(lot.activity_id or 0, apart)
             stands = state.points_stand(lot)
             movements = state.plan.counting.count_points(moment, earned=0, rewards=-taken, stands=stands)
             state.move(movements, occurred_at=moment.occurred_at, before=before)
@@ -194,10 +210,6 @@ def _revoke(
             revoke_badge(
                 state, transaction, state.plan.badges[badge_id], completion.partner_id, level=1, on=step
             )
-
-
-def _moment_of(lot: Lot, partner: PartnerState) -> Moment:
-    return Moment(lot.partner_id, "", lot.granted_at, local_day(lot.granted_at, partner.view.time_zone))
 
 
 def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int, share: str, on: int) -> int:

@@ -16,6 +16,7 @@ from loyalty.tiers.rules import Standing, Tier
 from metrics.history import PointsLeft, reached_at
 from metrics.meters import Meters
 from metrics.rules import MeterKey, Movement
+from metrics.windows import local_day
 from partners.rules import PartnerView
 
 Before: TypeAlias = dict[MeterKey, Decimal]
@@ -49,6 +50,11 @@ class Moment:
     occurred_at: datetime
     local_date: date
 
+    @classmethod
+    def apart(cls, partner_id: int, instant: datetime, time_zone: str) -> "Moment":
+        """A moment that no activity made."""
+        return cls(partner_id, "", instant, local_day(instant, time_zone))
+
 
 @dataclass(slots=True)
 class State:
@@ -76,7 +82,6 @@ class State:
 
     def move(self, movements: Iterable[Movement], *, occurred_at: datetime, before: Before) -> None:
         """Take movements into the meters, and note in `before` where each stood."""
-        ladder = None if self.plan.ladder is None else self.plan.ladder.series.id
         for movement in movements:
             key, amount = movement.key, movement.amount
             meter = self.meters[key]
@@ -87,8 +92,12 @@ class State:
                 points = self.points_now(key[2])
                 found = reached_at(movement.series, key[1], self.history.get(key[2], ()), points)
                 meter.reached_at = found or meter.reached_at
-            if key[0] == ladder:
-                self.ladder_windows.setdefault(key[2], set()).add(key)
+            self.note_ladder(key)
+
+    def note_ladder(self, key: MeterKey) -> None:
+        """Remember a meter that the partner's tier goes by."""
+        if self.plan.ladder is not None and key[0] == self.plan.ladder.series.id:
+            self.ladder_windows.setdefault(key[2], set()).add(key)
 
     def points_now(self, partner_id: int) -> PointsLeft:
         """Points that the partner's activities still stand for, (earned, rewards), as the lots have them now."""

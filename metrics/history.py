@@ -3,19 +3,24 @@
 The same counting as on the live path, from nothing to what is left of each activity.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
 from activity.rules import ZERO, Original, Share
 from metrics.meters import Meters
-from metrics.rules import POINTS, Counting, Measure, Metric, Series
+from metrics.rules import POINTS, Counting, Measure, Metric, Placed, Series
 
 PointsLeft: TypeAlias = Mapping[int, tuple[int, int]]
 """By activity: points earned and rewards that have not been taken back."""
 
+RewardsApart: TypeAlias = Sequence[tuple[Placed, int]]
+"""Rewards that no activity set off, and when: those of a review after a change of configuration."""
 
-def recount(counting: Counting, history: Iterable[Original], points: PointsLeft) -> Meters:
+
+def recount(
+    counting: Counting, history: Iterable[Original], points: PointsLeft, apart: RewardsApart = ()
+) -> Meters:
     """The meters of all series of `counting` as the journal has them. Versions start from nothing."""
     meters = Meters(counting.series)
     for original in history:
@@ -27,13 +32,16 @@ def recount(counting: Counting, history: Iterable[Original], points: PointsLeft)
         for movement in movements:
             if movement.amount.delta or movement.amount.parts:
                 meters[movement.key].move(movement.amount, occurred_at=activity.occurred_at)
+    for placed, rewards in apart:
+        for movement in counting.count_points(placed, earned=0, rewards=rewards):
+            meters[movement.key].move(movement.amount, occurred_at=placed.occurred_at)
     return meters
 
 
 def reached_at(
     series: Series, window_start: date, history: Iterable[Original], points: PointsLeft
 ) -> datetime | None:
-    """The greatest `occurred_at` among what counts in the window and was not wholly returned; None where nothing does."""
+    """The greatest `occurred_at` among what still counts in the window; None where nothing does."""
     return max(
         (
             one.activity.occurred_at

@@ -23,10 +23,10 @@ FROM unnest($2::bigint[], $3::date[], $4::bigint[]) AS k (series_id, window_star
 JOIN meter_part p ON p.program_id = $1 AND p.series_id = k.series_id AND p.window_start = k.window_start
                  AND p.partner_id = k.partner_id
 """
-# Every window of a series, for some partners.
+# Every window of some series, for some partners.
 LOAD_WINDOWS: Final = """
 SELECT series_id, window_start, partner_id, value, reached_at, version
-FROM meter WHERE program_id = $1 AND series_id = $2 AND partner_id = ANY($3::bigint[])
+FROM meter WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
 """
 # The partners' locks make this the only writer of the rows.
 SAVE: Final = """
@@ -67,7 +67,7 @@ def _columns(keys: Sequence[MeterKey]) -> tuple[list[int], list[date], list[int]
 async def load_meters(
     connection: Connection, *, program_id: int, series: Mapping[int, Series], keys: Iterable[MeterKey]
 ) -> Meters:
-    """The meters of `keys`, and of a distinct count what it has seen. One statement, two where something is distinct."""
+    """The meters of `keys`, and what a distinct count has seen: one statement, two where something is distinct."""
     meters = Meters(series)
     wanted = list(keys)
     if not wanted:
@@ -86,10 +86,18 @@ async def load_meters(
 
 
 async def load_windows(
-    connection: Connection, *, program_id: int, series_id: int, partner_ids: Sequence[int], into: Meters
+    connection: Connection,
+    *,
+    program_id: int,
+    series_ids: Sequence[int],
+    partner_ids: Sequence[int],
+    into: Meters,
 ) -> None:
-    """Every window of a series for these partners, into `into`; what stands there already stays."""
-    for row in await connection.fetch(LOAD_WINDOWS, program_id, series_id, partner_ids):
+    """Every window of these series for these partners, into `into`; what stands there already stays.
+
+    Without the parts of a distinct count: these are for reading.
+    """
+    for row in await connection.fetch(LOAD_WINDOWS, program_id, series_ids, partner_ids):
         key = (row["series_id"], row["window_start"], row["partner_id"])
         if key not in into:
             into[key] = Meter(row["value"], row["reached_at"], row["version"])

@@ -311,3 +311,20 @@ class Meter:
             self.reached_at = occurred_at
         self.version += 1
         self.moved = True
+
+    def correct(self, counted: "Meter") -> bool:
+        """Take over what was counted again; whether anything differed."""
+        parts = dict(counted.parts or {})
+        stood = self.parts or {}
+        differing = {
+            part for part in parts.keys() | stood.keys() if parts.get(part, ZERO) != stood.get(part, ZERO)
+        }
+        reached_at = counted.reached_at if counted.version else self.reached_at
+        if self.value == counted.value and self.reached_at == reached_at and not differing:
+            return False
+        if self.parts is not None:
+            self.parts = {part: parts.get(part, ZERO) for part in parts.keys() | stood.keys()}
+        self.value, self.reached_at, self.moved = counted.value, reached_at, True
+        self.version += 1
+        self.moved_parts |= differing
+        return True

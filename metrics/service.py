@@ -56,6 +56,13 @@ RETURNING id
 """
 
 
+# Nothing to go through where the program has no activity yet.
+REVISIT_SERIES: Final = """
+UPDATE meter_series SET filled_at = NULL, filled_through = 0
+WHERE program_id = $1 AND id = ANY($2::bigint[]) AND EXISTS (SELECT FROM activity a WHERE a.program_id = $1)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class FilterInput:
     """Which lines count: those that meet every condition that is set. An empty list sets none."""
@@ -109,6 +116,11 @@ async def ensure_series(connection: Connection, *, program_id: int, metric_id: i
         found = await connection.fetchval(ADD_SERIES, program_id, metric_id, *window)
     assert found is not None, "the program's lock keeps others from adding it"
     return found
+
+
+async def revisit_series(connection: Connection, *, program_id: int, series_ids: Sequence[int]) -> None:
+    """Have these series gone through again: a watcher begins, and what counted before it counts for it too."""
+    await connection.execute(REVISIT_SERIES, program_id, series_ids)
 
 
 async def create_metric(*, program_id: int, metric: MetricInput, now: datetime) -> MetricRow:

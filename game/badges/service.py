@@ -11,7 +11,7 @@ import orjson
 
 from base.database import Connection
 from base.errors import Invalid
-from metrics.service import ensure_series, find_metric
+from metrics.service import ensure_series, find_metric, revisit_series
 from metrics.windows import Period, WindowSpec
 from partners.checks import check_code, check_count, check_decimal, check_name, decimal_text, item_path
 from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
@@ -98,6 +98,7 @@ async def _create(
         if metric_id is not None:
             spec = WindowSpec(Period.LIFETIME)
             series_id = await ensure_series(connection, program_id=program.id, metric_id=metric_id, spec=spec)
+            await revisit_series(connection, program_id=program.id, series_ids=[series_id])
         content = (badge.name, metric_id, series_id, orjson.dumps(levels).decode(), badge.hidden)
         id_ = await connection.fetchval(ADD, program.id, badge.key, *content, now)
         await raise_config_version(connection, program.id)

@@ -17,7 +17,7 @@ from base.errors import Invalid, NotFound
 from game.missions.states import MissionState, state_of
 from loyalty.tiers.queries import known_tiers
 from metrics.rules import Measure
-from metrics.service import MetricReference, ensure_series, find_metrics
+from metrics.service import MetricReference, ensure_series, find_metrics, revisit_series
 from metrics.windows import Period, WindowSpec
 from partners.audiences import AudienceInput, check_audience
 from partners.checks import (
@@ -55,6 +55,7 @@ SELECT $1, $2, g.position, g.key, g.label, g.metric_id, g.series_id, g.target
 FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::numeric[]) WITH ORDINALITY
      AS g (key, label, metric_id, series_id, target, position)
 """
+SERIES: Final = "SELECT series_id FROM objective WHERE program_id = $1 AND mission_id = $2"
 PUBLISH: Final = "UPDATE mission SET published_at = $3 WHERE program_id = $1 AND id = $2"
 END: Final = "UPDATE mission SET ended_at = $3 WHERE program_id = $1 AND id = $2"
 
@@ -126,6 +127,10 @@ async def publish_mission(*, program_id: int, key: str, now: datetime) -> Stored
         if mission.published_at is not None:
             return mission
         await connection.execute(PUBLISH, program.id, mission.id, now)
+        series = await connection.fetch(SERIES, program.id, mission.id)
+        await revisit_series(
+            connection, program_id=program.id, series_ids=[row["series_id"] for row in series]
+        )
         await raise_config_version(connection, program.id)
         return replace(mission, published_at=now)
 

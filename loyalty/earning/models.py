@@ -5,7 +5,7 @@ from tortoise.models import Model
 
 
 class EarningRule(Model):
-    """How an activity becomes points. A row is one version and never changes; entries name the version that made them."""
+    """How an activity becomes points. A row is one version and never changes; entries name theirs."""
 
     id = fields.BigIntField(primary_key=True)
     program_id = fields.BigIntField()

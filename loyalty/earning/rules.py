@@ -111,7 +111,7 @@ def count(basis: RateBasis, lines: Sequence[Line]) -> Decimal:
 
 
 def weigh(basis: RateBasis, lines: Sequence[Line]) -> Basis:
-    """By what each line shares in the points: what was counted; per activity by amount, or evenly where all are free."""
+    """What each line weighs in the points: what was counted; per activity its amount, or alike where all are free."""
     if basis is RateBasis.QUANTITY:
         weights = [line.quantity for line in lines]
     else:
@@ -144,5 +144,5 @@ def returned_share(
 
 
 def recallable(lot: Lot, share: Fraction) -> int:
-    """Points that a return may still take for this lot when `share` of its basis has come back: the remainder goes last."""
+    """Points a return may still take for this lot once `share` of its basis came back; the remainder goes last."""
     return int(lot.granted * share) - lot.recalled

@@ -40,7 +40,8 @@ DO UPDATE SET available = excluded.available, pending = excluded.pending, held =
 SAVE_LOTS: Final = """
 UPDATE lot SET remaining = k.remaining, held = k.held, spent = k.spent, expired = k.expired, reversed = k.reversed,
                repaid = k.repaid, recalled = k.recalled
-FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[])
   AS k (id, remaining, held, spent, expired, reversed, repaid, recalled)
 WHERE lot.program_id = $1 AND lot.id = k.id
 """

@@ -13,7 +13,7 @@ from typing import Final
 from base import outbox
 from base.database import Connection
 from base.errors import Invalid
-from metrics.service import ensure_series, find_metric
+from metrics.service import ensure_series, find_metric, revisit_series
 from metrics.windows import Period, WindowSpec
 from partners.checks import check_code, check_count, check_decimal, check_name, check_unique, item_path
 from partners.configuration import LockedProgram, configure, raise_config_version
@@ -153,6 +153,7 @@ async def _set(connection: Connection, program: LockedProgram, ladder: TierLadde
         await _refuse_loss(connection, program.id, stored, ladder)
     spec = WindowSpec(ladder.period)
     series_id = await ensure_series(connection, program_id=program.id, metric_id=metric.id, spec=spec)
+    await revisit_series(connection, program_id=program.id, series_ids=[series_id])
     ladder_id = await connection.fetchval(SET_LADDER, program.id, metric.id, ladder.period.value, series_id)
     await _replace_tiers(connection, program.id, ladder_id, ladder.tiers)
     if not same_windows or [_step(tier) for tier in stored] != [_step(tier) for tier in ladder.tiers]:

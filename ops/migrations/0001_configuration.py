@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('ends_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
             ],
-            options={'table': 'earning_rule', 'app': 'mitra', 'unique_together': (('program_id', 'id'), ('program_id', 'key', 'version')), 'pk_attr': 'id', 'table_description': 'How an activity becomes points. A row is one version and never changes; entries name the version that made them.'},
+            options={'table': 'earning_rule', 'app': 'mitra', 'unique_together': (('program_id', 'id'), ('program_id', 'key', 'version')), 'pk_attr': 'id', 'table_description': 'How an activity becomes points. A row is one version and never changes; entries name theirs.'},
             bases=['Model'],
         ),
         ops.CreateModel(

@@ -1,0 +1,152 @@
+"""The past gone through again: for series that began after their activities, and for watchers that do.
+
+A mission is published, a badge created, a board or ladder wants a metric over a new window: what had been counted
+before must count for it too. Page by page of partners, under their locks, the meters of the series in question are
+counted again from the journal, and whatever watches them follows. How far it has come stands in the series, so that it
+goes on where it was stopped; activities that arrive meanwhile are counted by the live path on top.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from activity.journal import load_history
+from base.clock import Clock
+from base.database import Connection, reading, retrying, transaction
+from base.ids import Ids, IdsExhausted, take_ids
+from game.loading import (
+    PlanMoved,
+    load_lots_into,
+    load_points,
+    load_rewards_apart,
+    load_state,
+    lock_partners,
+    save_state,
+)
+from game.plan import Plan, load_plan
+from game.reaction import follow_badges, follow_missions, follow_tier, moved
+from game.state import Before, Moment, PartnerState, State
+from loyalty.ledger.rules import Transaction
+from metrics.history import recount
+from metrics.meters import Meters
+from metrics.rules import Counting
+
+PARTNERS_PER_PAGE: Final = 200
+IDS_PER_PARTNER: Final = 16
+
+UNFILLED: Final = "SELECT DISTINCT program_id FROM meter_series WHERE filled_at IS NULL ORDER BY program_id"
+# The next partners that some unfilled series has not seen.
+PAGE: Final = """
+SELECT id FROM partner
+WHERE program_id = $1
+  AND id > (SELECT min(filled_through) FROM meter_series WHERE program_id = $1 AND id = ANY($2::bigint[]))
+ORDER BY id LIMIT $3
+"""
+STORED: Final = """
+SELECT series_id, window_start, partner_id FROM meter
+WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
+"""
+ADVANCE: Final = """
+UPDATE meter_series SET filled_through = greatest(filled_through, $3) WHERE program_id = $1 AND id = ANY($2::bigint[])
+"""
+FILLED: Final = "UPDATE meter_series SET filled_at = $3 WHERE program_id = $1 AND id = ANY($2::bigint[])"
+"""Nobody compiles a plan from this: it needs no new version."""
+
+
+async def review_all(clock: Clock) -> None:
+    """Fill every unfilled series of every program."""
+    async with reading() as connection:
+        programs = [row["program_id"] for row in await connection.fetch(UNFILLED)]
+    for program_id in programs:
+        await review_program(program_id, clock)
+
+
+async def review_program(program_id: int, clock: Clock) -> None:
+    """Fill every unfilled series of a program, to the end."""
+    ids_wanted = IDS_PER_PARTNER * PARTNERS_PER_PAGE
+    while True:
+        try:
+            if not await retrying(lambda: _review_page(program_id, clock.now(), ids_wanted)):  # noqa: B023
+                return
+        except PlanMoved:
+            continue
+        except IdsExhausted:
+            ids_wanted *= 4
+
+
+async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
+    """Go through the next page of partners; whether there was anything to do."""
+    async with transaction() as connection:
+        plan = await load_plan(connection, program_id)
+        if not plan.unfilled:
+            return False
+        series = sorted(plan.unfilled)
+        rows = await connection.fetch(PAGE, program_id, series, PARTNERS_PER_PAGE)
+        if not rows:
+            await connection.execute(FILLED, program_id, series, now)
+            return True
+        partners = await lock_partners(connection, plan, [row["id"] for row in rows])
+        true, state = await _load(connection, plan, partners, await take_ids(connection, ids_wanted))
+        before = correct_meters(state, true)
+        for partner_id in partners:
+            _follow(state, partner_id, before.get(partner_id, {}), now)
+        await save_state(connection, state)
+        await connection.execute(ADVANCE, program_id, series, rows[-1]["id"])
+        return True
+
+
+async def _load(
+    connection: Connection, plan: Plan, partners: Mapping[int, PartnerState], ids: Ids
+) -> tuple[Meters, State]:
+    """The unfilled series' meters as the journal has them, and the partners' state with the meters as they stand."""
+    program_id, partner_ids = plan.program_id, list(partners)
+    history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
+    points = await load_points(connection, program_id=program_id, activity_ids=list(history))
+    apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
+    counting = Counting(plan.counting.series[series_id] for series_id in plan.unfilled)
+    true = recount(counting, history.values(), points, apart)
+    stored = await connection.fetch(STORED, program_id, sorted(plan.unfilled), partner_ids)
+    keys = true.keys() | {(row["series_id"], row["window_start"], row["partner_id"]) for row in stored}
+    state = await load_state(connection, plan, ids=ids, partners=partners, keys=keys)
+    state.points_left = points
+    state.history = {partner_id: [] for partner_id in partner_ids}
+    for original in history.values():
+        state.history[original.activity.partner_id].append(original)
+    await load_lots_into(connection, state, partner_ids=partner_ids, activity_ids=())
+    return true, state
+
+
+def correct_meters(state: State, true: Meters) -> dict[int, Before]:
+    """Bring the unfilled series' meters to what is true; where those that moved stood before, by partner."""
+    before: dict[int, Before] = {}
+    for key in [*state.meters.keys() | true.keys()]:
+        if key[0] not in state.plan.unfilled:
+            continue
+        meter, counted = state.meters[key], true[key]
+        value = meter.value
+        if meter.correct(counted):
+            before.setdefault(key[2], {})[key] = value
+            state.note_ladder(key)
+    return before
+
+
+def _follow(state: State, partner_id: int, before: Before, now: datetime) -> None:
+    """Let whatever watches the series follow for one partner, moved or not: a watcher may be new."""
+    partner = state.partners[partner_id]
+    transaction_id = state.ids.take()
+    transaction = Transaction(
+        id=transaction_id,
+        partner_id=partner_id,
+        key=f"review/{transaction_id}",
+        activity_id=None,
+        occurred_at=now,
+        posted_at=now,
+    )
+    root = transaction.because.add("review")
+    moment = Moment.apart(partner_id, now, partner.view.time_zone)
+    series = state.plan.unfilled
+    follow_missions(state, transaction, partner, moment, before, root, series=series)
+    follow_badges(state, transaction, partner_id, root, series=series | moved(state, before))
+    follow_tier(state, transaction, partner, root)
+    if transaction.entries or transaction.facts:
+        state.transactions.append(transaction)

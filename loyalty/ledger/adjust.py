@@ -1,0 +1,125 @@
+"""An adjustment: points given or taken by a person, with a reason. Idempotent by its key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from base import outbox
+from base.database import Connection, retrying, transaction
+from base.errors import Invalid, NotFound
+from base.ids import take_ids
+from loyalty.ledger.rules import ADJUSTED, POINT, Books, EntryKind, Transaction, grant, withdraw
+from loyalty.ledger.service import load_books, load_lots, save_books
+
+MOST: Final = 2**53 - 1
+MAX_TEXT: Final = 500
+
+LOCK_PARTNER: Final = "SELECT id, status FROM partner WHERE program_id = $1 AND code = $2 FOR NO KEY UPDATE"
+STORED: Final = "SELECT id, partner_id, because FROM ledger_transaction WHERE program_id = $1 AND key = $2"
+
+
+class IdempotencyConflict(Invalid):
+    """The key was used before, for something else."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A posted adjustment: its transaction, and whether this call posted it or an earlier one had."""
+
+    partner_id: int
+    transaction_id: int
+    is_new: bool
+
+
+async def adjust_points(
+    *,
+    program_id: int,
+    partner: str,
+    amount: int,
+    reason: str,
+    idempotency_key: str,
+    actor: str,
+    now: datetime,
+    unit: str = POINT,
+) -> Adjustment:
+    """Give `amount` points to a partner, or take them where it is below zero. The same key again answers the same.
+
+    Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT, UNKNOWN_UNIT, INSUFFICIENT_POINTS), `IdempotencyConflict`, and
+    `NotFound` (UNKNOWN_PARTNER).
+    """
+    if unit != POINT:
+        raise Invalid(f"there is no unit {unit}", code="UNKNOWN_UNIT", field=("unit",))
+    if amount == 0 or abs(amount) > MOST:
+        raise Invalid("amount must not be 0, and below 2^53", code="INVALID_AMOUNT", field=("amount",))
+    for name, text in (("reason", reason), ("idempotencyKey", idempotency_key)):
+        if not text.strip() or len(text) > MAX_TEXT or "\0" in text:
+            raise Invalid(f"{name} must have 1 to {MAX_TEXT} characters", code="INVALID_TEXT", field=(name,))
+    asked = {"reason": reason, "amount": amount}
+    key = f"adjust/{idempotency_key}"
+
+    async def work() -> Adjustment:
+        async with transaction() as connection:
+            row = await connection.fetchrow(LOCK_PARTNER, program_id, partner)
+            if row is None:
+                raise NotFound(f"there is no partner {partner}", code="UNKNOWN_PARTNER", field=("partner",))
+            before = await connection.fetchrow(STORED, program_id, key)
+            if before is not None:
+                return _answer_again(before, row["id"], asked)
+            return await _post(connection, program_id, row["id"], key, asked | {"actor": actor}, now)
+
+    return await retrying(work)
+
+
+def _answer_again(before: Any, partner_id: int, asked: dict[str, object]) -> Adjustment:
+    step = orjson.loads(before["because"])[0]
+    if before["partner_id"] != partner_id or any(step[name] != value for name, value in asked.items()):
+        raise IdempotencyConflict("the key was used for another adjustment", field=("idempotencyKey",))
+    return Adjustment(partner_id, before["id"], is_new=False)
+
+
+async def _post(
+    connection: Connection, program_id: int, partner_id: int, key: str, carried: dict[str, Any], now: datetime
+) -> Adjustment:
+    books = await load_books(connection, program_id=program_id, partner_ids=[partner_id])
+    ids = await take_ids(connection, 2)
+    posted = Transaction(
+        id=ids.take(), partner_id=partner_id, key=key, activity_id=None, occurred_at=now, posted_at=now
+    )
+    step = posted.because.add("adjustment", **carried)
+    amount = carried["amount"]
+    if amount > 0:
+        _give(books, posted, lot_id=ids.take(), amount=amount, step=step)
+    else:
+        await load_lots(connection, books, program_id=program_id, partner_ids=[partner_id])
+        withdraw(books, posted, unit=POINT, amount=-amount, because=step)
+    posted.facts.append(
+        {
+            "type": "PointsPosted",
+            "because": step,
+            "unit": POINT,
+            "amount": amount,
+            "kind": EntryKind.ADJUST.value,
+        }
+    )
+    await save_books(connection, program_id=program_id, books=books, transactions=[posted])
+    await outbox.write(
+        connection, program_id=program_id, partner_ids=[partner_id], transaction_ids=[posted.id]
+    )
+    return Adjustment(partner_id, posted.id, is_new=True)
+
+
+def _give(books: Books, posted: Transaction, *, lot_id: int, amount: int, step: int) -> None:
+    grant(
+        books,
+        posted,
+        lot_id=lot_id,
+        unit=POINT,
+        amount=amount,
+        kind=EntryKind.ADJUST,
+        because=step,
+        account=ADJUSTED,
+    )
