@@ -18,10 +18,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--custom-compile-command "make lock"
 PYTEST_ARGS ?=
 
-.PHONY: help setup run test check bench fmt lock reset clean
+.PHONY: help setup run test check bench fmt settings lock reset clean
 
 help: ## list every task
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv and install the locked dependencies (quick when nothing changed)
 
@@ -58,6 +58,12 @@ bench: setup ## print the benchmark rows, floor and Mitra measured in one run
 fmt: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
+
+settings: setup ## write the table of docs/settings.md anew
+	@$(BIN)/python -c 'import pathlib; from base.settings import settings_table; \
+	page = pathlib.Path("docs/settings.md"); mark = "a test compares the two -->\n"; \
+	head, rest = page.read_text().split(mark); tail = rest[rest.index("<!-- /settings"):]; \
+	page.write_text(head + mark + settings_table() + tail)'
 
 lock: ## resolve the dependencies anew into requirements/ (needs uv)
 	@$(LOCK) pyproject.toml --group build -o requirements/run.txt

@@ -68,10 +68,13 @@ async def migrate(
         config["connections"]["default"]["credentials"]["server_settings"]["lock_timeout"] = LOCK_TIMEOUT
         async with TortoiseContext() as context:
             await context.init(config=config, init_connections=False)
+            apps = {APP: config["apps"][APP]}
+            # Applies nothing, but makes the table of records, whose absence would break the first transaction.
+            await MigrationExecutor(context.connections.get("default"), apps).migrate([])
             for name in missing:
                 progress(name)
                 async with in_transaction("default") as transaction:
-                    executor = MigrationExecutor(transaction, {APP: config["apps"][APP]})
+                    executor = MigrationExecutor(transaction, apps)
                     await executor.migrate([MigrationTarget(APP, name)], direction="forward")
                 done.append(name)
     return done
