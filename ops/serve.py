@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.panel import Panel
 
+from base.clock import SystemClock
 from base.settings import Environment, Settings
 from ops.embedded import Servers
 from ops.installation import open_pools, prepared_servers
@@ -113,7 +114,8 @@ async def _run(
         app = create_app(settings, pending=lambda: pending(servers.database_url), connect=False)
         running.append(serve_app(app, listener, stop))
     if parts.worker:
-        from ops.worker import TICKS, run_worker
+        from ops.worker import Worker
 
-        running += [run_worker(stop), run_scheduler(servers.database_url, TICKS, stop)]
+        worker = Worker(settings, SystemClock())
+        running += [worker.run(stop), run_scheduler(servers.database_url, worker.ticks, stop)]
     await all_or_none(*running)
