@@ -23,6 +23,7 @@ import base.redis
 from api.graphql import routes
 from api.limits import BodyLimit
 from api.problems import json_response, problem
+from base.pools import open_pools
 from base.settings import Settings
 
 CHECK_SECONDS: Final = 3.0
@@ -64,18 +65,8 @@ def _pools(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextMana
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         assert settings.database_url is not None
         assert settings.redis_url is not None
-        await base.database.connect(
-            settings.database_url,
-            role=settings.role,
-            min_size=settings.database_pool_min,
-            max_size=settings.database_pool_max,
-        )
-        try:
-            await base.redis.connect(settings.redis_url)
+        async with open_pools(settings, database_url=settings.database_url, redis_url=settings.redis_url):
             yield
-        finally:
-            await base.redis.close()
-            await base.database.close()
 
     return lifespan
 

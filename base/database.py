@@ -100,7 +100,7 @@ async def reading() -> AsyncIterator[Connection]:
 
 
 async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Run `work`, a whole unit with its own transaction, again where PostgreSQL says that another one was in the way."""
+    """Run `work`, a whole unit with its own transaction, again where PostgreSQL says that another was in the way."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return await work()

@@ -76,7 +76,10 @@ async def consume(consumer: str, handle: Consumer, *, limit: int = 100) -> int:
         rows = await connection.fetch(READ, cursor["xid"], cursor["id"], limit)
         if not rows:
             return 0
-        await handle(connection, [OutboxRow(row["program_id"], row["partner_ids"], row["transaction_ids"]) for row in rows])
+        await handle(
+            connection,
+            [OutboxRow(row["program_id"], row["partner_ids"], row["transaction_ids"]) for row in rows],
+        )
         await connection.execute(MOVE_CURSOR, consumer, rows[-1]["xid"], rows[-1]["id"])
         return len(rows)
 

@@ -2,7 +2,7 @@
 
 redis-py gives up a blocking read after 5 s and repeats each command up to 10 times: an INCR may then run twice, and an
 outage is felt only after a minute. So a client here repeats nothing (the pool replaces a dead connection when it is
-taken, which is what a restart of the server needs), and blocking reads have a client of their own without a timeout.
+taken, which is what a restart of the server needs), and `base.feed` listens with a client of its own, without a timeout.
 
 Nothing tells the plain client that it talks to a cluster, so the server is asked. In a cluster there is only database 0
 and the keys of a script or pipeline share a hash tag; code written so runs on both.
@@ -11,7 +11,6 @@ Values are bytes: members and scores are numbers, and decoding them costs more t
 """
 
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
@@ -30,7 +29,7 @@ ANSWER_SECONDS: Final = 5.0
 
 __all__ = [
     "UNAVAILABLE", "Client", "Redis", "RedisCluster", "RedisError",
-    "blocking_client", "client", "close", "connect", "connected", "is_cluster", "ping",
+    "client", "close", "connect", "connected", "is_cluster", "ping",
 ]  # fmt: skip
 
 _shared: Client | None = None
@@ -42,17 +41,6 @@ def client(url: str) -> Redis:
         url,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-def blocking_client(url: str) -> Redis:
-    """A client for reads that wait for ever: SUBSCRIBE, XREAD BLOCK. Publishing needs no cluster client either."""
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=None,
-        socket_keepalive=urlsplit(url).scheme != "unix" or None,
         retry=Retry(NoBackoff(), 0),
     )
 

@@ -8,9 +8,10 @@ server decides when it changes.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import base.database
+import base.pools
 import base.redis
 from base.settings import Settings
 from ops.embedded import Servers, embedded_servers
@@ -38,27 +39,19 @@ async def open_installation(settings: Settings) -> AsyncIterator[Servers]:
 
 @asynccontextmanager
 async def open_pools(settings: Settings, servers: Servers) -> AsyncIterator[None]:
-    """Open `base.database` and `base.redis` for the length of the block."""
-    await base.database.connect(
-        servers.database_url,
-        role=settings.role,
-        min_size=settings.database_pool_min,
-        max_size=settings.database_pool_max,
-    )
-    try:
+    """Open this process's pools for the length of the block."""
+    async with AsyncExitStack() as stack:
+        pools = base.pools.open_pools(
+            settings, database_url=servers.database_url, redis_url=servers.redis_url
+        )
         try:
-            await base.redis.connect(servers.redis_url)
-        except (base.redis.RedisError, OSError, ValueError) as error:
+            await stack.enter_async_context(pools)
+        except (base.redis.RedisError, ValueError) as error:
             raise ServerUnreachable(
                 f"Redis cannot be used: check MITRA_REDIS_URL ({one_line(error)})"
             ) from error
-        try:
-            async with base.database.reading() as connection:
-                await connection.fetchval(
-                    "SELECT 1"
-                )  # the role is taken on, or refused, here and not in a request
-            yield
-        finally:
-            await base.redis.close()
-    finally:
-        await base.database.close()
+        async with base.database.reading() as connection:
+            await connection.fetchval(
+                "SELECT 1"
+            )  # the role is taken on, or refused, here and not in a request
+        yield

@@ -1,0 +1,27 @@
+"""What a process holds open while it works: the database, Redis and the live feed."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import base.database
+import base.feed
+import base.redis
+from base.settings import Settings
+
+
+@asynccontextmanager
+async def open_pools(settings: Settings, *, database_url: str, redis_url: str) -> AsyncIterator[None]:
+    """Open `base.database`, `base.redis` and `base.feed` for the length of the block."""
+    async with AsyncExitStack() as stack:
+        await base.database.connect(
+            database_url,
+            role=settings.role,
+            min_size=settings.database_pool_min,
+            max_size=settings.database_pool_max,
+        )
+        stack.push_async_callback(base.database.close)
+        await base.redis.connect(redis_url)
+        stack.push_async_callback(base.redis.close)
+        await base.feed.connect(redis_url)
+        stack.push_async_callback(base.feed.close)
+        yield
