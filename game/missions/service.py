@@ -85,7 +85,7 @@ class MissionInput:
     key: str
     title: str
     starts_at: datetime
-    ends_at: datetime
+    ends_at: datetime | None
     objectives: Sequence[ObjectiveInput]
     rewards: Sequence[MissionRewardInput] = ()
     description: str = ""

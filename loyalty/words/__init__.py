@@ -92,7 +92,7 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "reward": _carried("points"),
     "badge": _carried("level"),
     "tier": _carried("to"),
-    "adjustment": _carried("reason"),
+    "adjustment": _carried("amount"),
     "counted_too_late": _carried("mission"),
-    "review": _carried("nothing"),
+    "review": lambda step: None,
 }

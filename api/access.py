@@ -1,0 +1,146 @@
+"""Who may see and change what: one table, and what is not in it is denied.
+
+Every field of every object type, interface and root stands here with the roles that may ask for it; a test walks
+the schema and compares. The check is static: before an operation runs, every (type, field) that it names must be
+allowed to the caller's role, or nothing runs. Which rows of an allowed field a caller sees is the queries' business:
+they are bound to the caller's program and `Scope`.
+
+INTEGRATION and ADMIN record activities and upsert; MARKETER and ADMIN create;
+FINANCE and ADMIN adjust; MARKETER, FINANCE and ADMIN read the program; REGIONAL_LEAD and SALES_REP read the region in
+their token and what lies under it; a PARTNER reads its own and registers devices; INTEGRATION reads the answers to what
+it sent.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from api.roles import REGIONAL, Role
+
+Roles = frozenset[Role]
+
+ALL: Final[Roles] = frozenset(Role)
+PROGRAM: Final[Roles] = frozenset({Role.MARKETER, Role.FINANCE, Role.ADMIN})
+READING: Final[Roles] = PROGRAM | REGIONAL | {Role.PARTNER}
+SENDING: Final[Roles] = frozenset({Role.INTEGRATION, Role.ADMIN})
+DESIGNING: Final[Roles] = frozenset({Role.MARKETER, Role.ADMIN})
+ADJUSTING: Final[Roles] = frozenset({Role.FINANCE, Role.ADMIN})
+OWN: Final[Roles] = frozenset({Role.PARTNER})
+
+
+def _fields(roles: Roles, names: str) -> dict[str, Roles]:
+    return dict.fromkeys(names.split(), roles)
+
+
+def _page(node: str, roles: Roles) -> dict[str, dict[str, Roles]]:
+    """A connection and its edges."""
+    return {
+        f"{node}Connection": _fields(roles, "edges pageInfo"),
+        f"{node}Edge": _fields(roles, "cursor node"),
+    }
+
+
+FACT: Final = _fields(ALL, "id occurredAt postedAt because")
+
+ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
+    # ------------------------------------------------------------------------------------------------------ roots
+    "Query": _fields(ALL, "viewer")
+    | _fields(READING, "node partner partners missions mission badges tiers leaderboards leaderboard")
+    | _fields(PROGRAM, "metrics earningRules")
+    | _fields(READING | SENDING, "activity"),
+    "Mutation": _fields(SENDING, "activityRecord regionUpsert partnerUpsert productUpsert")
+    | _fields(
+        DESIGNING,
+        "metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd badgeCreate "
+        "leaderboardCreate",
+    )
+    | _fields(ADJUSTING, "pointsAdjust")
+    | _fields(OWN, "deviceRegister"),
+    "Subscription": _fields(READING, "leaderboardChanged") | _fields(OWN, "partnerFacts"),
+    # ----------------------------------------------------------------------------------------------- who is calling
+    "Viewer": _fields(ALL, "name roles program partner region"),
+    "Program": _fields(ALL, "key name currency timeZone locale"),
+    "Region": _fields(ALL, "code name parent"),
+    "PageInfo": _fields(READING, "hasNextPage hasPreviousPage startCursor endCursor"),
+    "Node": _fields(READING, "id"),
+    "UserError": _fields(ALL, "code message field"),
+    # ---------------------------------------------------------------------------------------- a partner's standing
+    "Partner": _fields(ALL, "id code name kind region status timeZone locale")
+    | _fields(READING, "wallet tier missions badges standings inbox"),
+    **_page("Partner", READING),
+    "Wallet": _fields(READING, "unit available pending held debt entries"),
+    "LedgerEntry": _fields(READING, "id kind bucket amount balanceAfter occurredAt postedAt because"),
+    **_page("LedgerEntry", READING),
+    "Because": _fields(ALL, "code step detail value"),
+    "TierStanding": _fields(READING, "tier since qualifying next toNext keptUntil projected"),
+    "Tier": _fields(ALL, "key name level threshold multiplier"),
+    "Message": _fields(READING, "id title body locale createdAt readAt"),
+    **_page("Message", READING),
+    # --------------------------------------------------------------------------------------------- missions, badges
+    "Mission": _fields(ALL, "id key title state version startsAt endsAt")
+    | _fields(READING, "description objectives rewards"),
+    **_page("Mission", READING),
+    "Objective": _fields(READING, "key label metric target"),
+    "Target": _fields(READING, "fixed"),
+    "MissionReward": _fields(READING, "points badge"),
+    "MissionProgress": _fields(READING, "id mission state window completedAt objectives"),
+    **_page("MissionProgress", READING),
+    "ObjectiveProgress": _fields(READING, "objective current target done"),
+    "Badge": _fields(ALL, "key name levels hidden"),
+    "BadgeAward": _fields(READING, "badge level awardedAt revokedAt"),
+    "Metric": _fields(READING, "key name activityKinds measure"),
+    "EarningRule": _fields(PROGRAM, "key name version activityKind basis rate startsAt endsAt"),
+    # ------------------------------------------------------------------------------------------------- leaderboards
+    "Leaderboard": _fields(READING, "id key name season size top around"),
+    "Season": _fields(READING, "key startsAt endsAt state"),
+    "Standing": _fields(READING, "partner group rank position score reachedAt percentile"),
+    **_page("Standing", READING),
+    "StandingPartner": _fields(READING, "code name region"),
+    "LeaderboardChange": _fields(READING, "snapshot provisional top"),
+    # ------------------------------------------------------------------------------------------------ what happened
+    "Fact": FACT,
+    "PointsPosted": FACT | _fields(ALL, "unit amount"),
+    "ObjectiveAdvanced": FACT | _fields(ALL, "mission window objective current target"),
+    "ObjectiveReceded": FACT | _fields(ALL, "mission window objective current target"),
+    "MissionCompleted": FACT | _fields(ALL, "mission window"),
+    "MissionRevoked": FACT | _fields(ALL, "mission window"),
+    "BadgeAwarded": FACT | _fields(ALL, "badge level"),
+    "BadgeRevoked": FACT | _fields(ALL, "badge level"),
+    "TierChanged": FACT | _fields(ALL, "from to"),
+    "Activity": _fields(
+        READING | SENDING,
+        "source externalId kind partner occurredAt postedAt recordedAt currency lines stands facts",
+    ),
+    "ActivityLine": _fields(READING | SENDING, "line sku quantity amount unit quantityLeft amountLeft"),
+    # ----------------------------------------------------------------------------------------- answers to mutations
+    "ActivityRecordPayload": _fields(SENDING, "outcomes"),
+    "ActivityOutcome": _fields(SENDING, "externalId status error facts"),
+    "RegionUpsertPayload": _fields(SENDING, "regions"),
+    "PartnerUpsertPayload": _fields(SENDING, "partners"),
+    "ProductUpsertPayload": _fields(SENDING, "products"),
+    "Product": _fields(SENDING, "sku name category brand unit"),
+    "MetricCreatePayload": _fields(DESIGNING, "metric"),
+    "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
+    "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),
+    "MissionCreatePayload": _fields(DESIGNING, "mission"),
+    "MissionPublishPayload": _fields(DESIGNING, "mission"),
+    "MissionEndPayload": _fields(DESIGNING, "mission"),
+    "BadgeCreatePayload": _fields(DESIGNING, "badge"),
+    "LeaderboardCreatePayload": _fields(DESIGNING, "leaderboard"),
+    "PointsAdjustPayload": _fields(ADJUSTING, "entries"),
+    "DeviceRegisterPayload": _fields(OWN, "device"),
+    "Device": _fields(OWN, "id platform locale registeredAt"),
+}
+
+Path = tuple[str, ...]
+Reach = tuple[str, str, Path]
+"""A type, a field of it, and where in the answer the operation names it."""
+
+
+def is_allowed(role: Role, type_name: str, field: str) -> bool:
+    """Whether a role may ask for a field. What every type has (`__typename`) needs no leave."""
+    return field == "__typename" or role in ACCESS.get(type_name, {}).get(field, frozenset())
+
+
+def denied(role: Role, reached: Iterable[Reach]) -> list[Reach]:
+    """What of an operation the role may not ask for."""
+    return [reach for reach in reached if not is_allowed(role, reach[0], reach[1])]

@@ -1,0 +1,207 @@
+"""Documents: parsed, limited, validated and measured once, and held for whoever sends the same text again.
+
+The limits stand before validation, which is quadratic in the worst case: a document that is too large is refused for
+that alone. Each fragment is measured once, however often it is spread, and cycles end where they close, so that the
+time to refuse is linear in the document.
+
+What remains to be done per request is to compare the (type, field) pairs that the operation reaches with the caller's
+role (`api.access`), and to price it with the request's own variables: a list costs as often as `first` says.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    ListValueNode,
+    NoSchemaIntrospectionCustomRule,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.language import InlineFragmentNode
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from api.pricing import Operation, measure
+
+MOST_CHARACTERS: Final = 32_768
+MOST_TOKENS: Final = 6_000
+DEEPEST: Final = 14
+MOST_FIELDS: Final = 1_000
+"""Fields with every spread of a fragment counted in full."""
+MOST_ALIASES: Final = 100
+MOST_DIRECTIVES: Final = 4
+"""On one field or fragment."""
+MOST_ITEMS: Final = 1_000
+"""Of a list that is written into the document."""
+HELD_CHARACTERS: Final = 1_000_000
+"""Text of the documents that are held; their parsed form is some fifty times that."""
+
+
+def refusal(code: str, message: str, node: Any = None) -> GraphQLError:
+    """An error of ours, with its code."""
+    return GraphQLError(message, nodes=node, extensions={"code": code})
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document: what is wrong with it, or its operations by name."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...]
+    operations: Mapping[str | None, Operation] = field(default_factory=dict)
+
+
+class Documents:
+    """The documents of one schema."""
+
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self._schema = schema
+        self._introspection = introspection
+        rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        self._rules = rules if introspection else (*rules, NoSchemaIntrospectionCustomRule)
+        self._held: OrderedDict[str, Prepared] = OrderedDict()
+        self._characters = 0
+
+    def prepare(self, text: str) -> Prepared:
+        """The document of this text. Raises `GraphQLError` where it has none."""
+        found = self._held.get(text)
+        if found is None:
+            found = self._prepare(text)
+            self._hold(text, found)
+        self._held.move_to_end(text)
+        return found
+
+    def _prepare(self, text: str) -> Prepared:
+        if len(text) > MOST_CHARACTERS:
+            raise refusal(
+                "DOCUMENT_TOO_LARGE",
+                f"A document has {MOST_CHARACTERS:,} characters at most: send what varies as variables.",
+            )
+        document = parse(text, max_tokens=MOST_TOKENS)
+        if errors := Limits(document).errors():
+            return Prepared(document, tuple(errors))
+        if found := validate(self._schema, document, self._rules, max_errors=20):
+            return Prepared(document, tuple(found if self._introspection else map(_without_hints, found)))
+        return Prepared(document, (), measure(self._schema, document))
+
+    def _hold(self, text: str, prepared: Prepared) -> None:
+        self._held[text] = prepared
+        self._characters += len(text)
+        while self._characters > HELD_CHARACTERS:
+            oldest, _ = self._held.popitem(last=False)
+            self._characters -= len(oldest)
+
+
+@dataclass(slots=True)
+class Size:
+    """How large a selection set is."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+
+    def put(self, under: "Size", *, deeper: bool) -> None:
+        """Add what stands in it, one level deeper or beside it."""
+        self.depth = max(self.depth, under.depth + deeper)
+        self.fields += under.fields
+        self.aliases += under.aliases
+
+
+class Limits:
+    """Measures a document before anything else looks at it."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self._document = document
+        self._fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._sizes: dict[str, Size] = {}
+        self._errors: list[GraphQLError] = []
+
+    def errors(self) -> list[GraphQLError]:
+        """What is too large, for each operation."""
+        for node in self._document.definitions:
+            if isinstance(node, FragmentDefinitionNode):
+                self._of_fragment(node.name.value)
+            elif isinstance(node, OperationDefinitionNode):
+                self._check(node, self._of(node.selection_set))
+        return self._errors[:10]
+
+    def _check(self, node: OperationDefinitionNode, size: Size) -> None:
+        self._count_directives(node)
+        for name, value, most in (
+            ("deep", size.depth, DEEPEST),
+            ("fields", size.fields, MOST_FIELDS),
+            ("aliases", size.aliases, MOST_ALIASES),
+        ):
+            if value > most:
+                message = (
+                    f"The operation is {value} levels deep: {most} at most."
+                    if name == "deep"
+                    else f"The operation has {value:,} {name}: {most:,} at most."
+                )
+                self._errors.append(refusal("OPERATION_TOO_LARGE", message, node))
+
+    def _of_fragment(self, name: str) -> Size:
+        if name not in self._sizes:
+            self._sizes[name] = Size()  # what a cycle finds where it closes
+            node = self._fragments.get(name)
+            if node is not None:
+                self._count_directives(node)
+                self._sizes[name] = self._of(node.selection_set)
+        return self._sizes[name]
+
+    def _of(self, selections: SelectionSetNode) -> Size:
+        size = Size()
+        for node in selections.selections:
+            self._count_directives(node)
+            if isinstance(node, FieldNode):
+                size.fields += 1
+                size.aliases += node.alias is not None
+                for argument in node.arguments or ():
+                    self._count_items(argument.value)
+                if node.selection_set is None:
+                    size.depth = max(size.depth, 1)
+                elif not node.name.value.startswith("__"):
+                    size.put(self._of(node.selection_set), deeper=True)
+            elif isinstance(node, InlineFragmentNode):
+                size.put(self._of(node.selection_set), deeper=False)
+            else:
+                size.put(self._of_fragment(node.name.value), deeper=False)  # type: ignore[attr-defined]
+        return size
+
+    def _count_directives(self, node: Any) -> None:
+        if len(node.directives or ()) > MOST_DIRECTIVES:
+            message = f"There are {len(node.directives)} directives at one place: {MOST_DIRECTIVES} at most."
+            self._errors.append(refusal("TOO_MANY_DIRECTIVES", message, node))
+
+    def _count_items(self, value: ValueNode) -> None:
+        if isinstance(value, ListValueNode):
+            if len(value.values) > MOST_ITEMS:
+                message = (
+                    f"The list has {len(value.values):,} items: {MOST_ITEMS:,} at most, or send a variable."
+                )
+                self._errors.append(refusal("LIST_TOO_LONG", message, value))
+            for item in value.values:
+                self._count_items(item)
+        elif isinstance(value, ObjectValueNode):
+            for one in value.fields:
+                self._count_items(one.value)
+
+
+def _without_hints(error: GraphQLError) -> GraphQLError:
+    """The error without what it suggests of the schema."""
+    message = error.message.split(" Did you mean", 1)[0]
+    return GraphQLError(message, nodes=error.nodes, extensions=error.extensions)

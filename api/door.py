@@ -1,0 +1,227 @@
+"""The schema as it is served: every operation passes here before it runs.
+
+In this order: the document (parsed, limited, validated: `api.documents`), who calls (`api.auth`), whether the role may
+ask for every field (`api.access`), what the operation costs with its variables (`api.pricing`). What does not pass runs
+not at all, and answers errors with a code.
+
+Errors leave by here too: those that a caller can do something about as they are, all others masked and logged.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import strawberry
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.extensions import SchemaExtension
+from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from api.access import denied
+from api.auth import Unauthenticated
+from api.context import Context, Session, enter
+from api.documents import Documents, Prepared, refusal
+from base.errors import DomainError
+
+log: Final = logging.getLogger(__name__)
+
+UNAUTHORIZED: Final = 401
+
+
+class Passed:
+    """An operation that may run: its prepared document and its context, which is None for introspection alone."""
+
+    __slots__ = ("context", "prepared")
+
+    def __init__(self, prepared: Prepared, context: Context | None) -> None:
+        self.prepared = prepared
+        self.context = context
+
+
+class Refused(Exception):
+    """An operation that does not run."""
+
+    def __init__(self, errors: Iterable[GraphQLError]) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+
+class Held(SchemaExtension):
+    """Hands Strawberry the document that was prepared, so that it neither parses nor validates again."""
+
+    execution_context: ExecutionContext
+
+    def on_operation(self) -> Iterator[None]:
+        passed = self.execution_context.context
+        self.execution_context.graphql_document = passed.prepared.document
+        self.execution_context.pre_execution_errors = []
+        self.execution_context.context = passed.context
+        yield
+
+
+class ServedSchema(strawberry.Schema):
+    """A schema with its door. The context value that it is given is a `Session`; resolvers get a `Context`."""
+
+    def serve(self, *, introspection: bool) -> "ServedSchema":
+        """Prepare for documents; without introspection nothing of the schema is told."""
+        self._documents = Documents(self._schema, introspection=introspection)
+        return self
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Run a query or mutation."""
+        if not query:
+            raise MissingQueryError
+        try:
+            passed = await self._pass(query, variable_values, operation_name, context_value)
+        except Refused as refused:
+            return PreExecutionError(data=None, errors=present(refused.errors))
+        result = await super().execute(
+            query,
+            variable_values,
+            passed,
+            root_value,
+            operation_name,
+            allowed_operation_types,
+            operation_extensions,
+        )
+        return _presented(result)
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Run any operation over a socket: a subscription answers more than once."""
+        try:
+            passed = await self._pass(query, variable_values, operation_name, context_value)
+        except Refused as refused:
+            return _once(PreExecutionError(data=None, errors=present(refused.errors)))
+        return _each_presented(
+            await super().stream(
+                query,
+                variable_values,
+                passed,
+                root_value,
+                operation_name,
+                operation_extensions,
+                allowed_operation_types,
+            )
+        )
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing: `present` logs what is worth it."""
+
+    async def _pass(self, query: object, variables: object, name: object, session: Session) -> Passed:
+        """Let an operation in, or raise `Refused`."""
+        if not isinstance(query, str) or not isinstance(variables, dict | None):
+            raise Refused([refusal("BAD_REQUEST", "`query` must be text, and `variables` an object.")])
+        if not isinstance(name, str | None):
+            raise Refused([refusal("BAD_REQUEST", "`operationName` must be text.")])
+        if "\\u0000" in query or "\\u{0" in query:
+            raise Refused([refusal("BAD_REQUEST", "The document holds a NUL character.")])
+        try:
+            prepared = self._documents.prepare(query)
+        except GraphQLError as error:
+            raise Refused([error]) from error
+        if prepared.errors:
+            raise Refused(prepared.errors)
+        operation = prepared.operations.get(name)
+        if operation is None:
+            message = (
+                f"The document has no operation {name}." if name else "Say which operation: `operationName`."
+            )
+            raise Refused([refusal("UNKNOWN_OPERATION", message)])
+        context = None
+        if session.claims is not None:
+            context = await self._enter(session)
+            if wrong := denied(context.caller.role, operation.reached):
+                raise Refused(_forbidden(context.caller.role.value, *reach) for reach in wrong[:10])
+        elif not all(field.startswith("__") for _, field, _ in operation.reached):
+            raise _unauthenticated(
+                session, Unauthenticated("MISSING_TOKEN", "Send a token: `Authorization: Bearer …`.")
+            )
+        if errors := operation.faults(variables or {}):
+            raise Refused(errors)
+        return Passed(prepared, context)
+
+    async def _enter(self, session: Session) -> Context:
+        assert session.claims is not None
+        try:
+            return Context(session, *await enter(session.claims))
+        except Unauthenticated as error:
+            raise _unauthenticated(session, error) from error
+
+
+def _unauthenticated(session: Session, error: Unauthenticated) -> Refused:
+    if session.response is not None:
+        session.response.status_code = UNAUTHORIZED
+    extensions = {"code": "UNAUTHENTICATED", "reason": error.reason}
+    return Refused([GraphQLError(error.message, extensions=extensions)])
+
+
+def _forbidden(role: str, type_name: str, field: str, path: tuple[str, ...]) -> GraphQLError:
+    return GraphQLError(
+        f"{role} may not ask for {type_name}.{field}.", path=list(path), extensions={"code": "FORBIDDEN"}
+    )
+
+
+async def _once(result: ExecutionResult) -> AsyncGenerator[Any, None]:
+    yield result
+
+
+async def _each_presented(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    try:
+        async for result in results:
+            yield _presented(result)
+    finally:
+        await results.aclose()
+
+
+def _presented(result: ExecutionResult) -> ExecutionResult:
+    if result.errors:
+        result.errors = present(result.errors)
+    return result
+
+
+def present(errors: Iterable[GraphQLError]) -> list[GraphQLError]:
+    """Errors as a client gets them, each with a code."""
+    return [_present(error) for error in errors]
+
+
+def _present(error: GraphQLError) -> GraphQLError:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, DomainError):
+        extensions: dict[str, Any] = {"code": cause.code}
+        if cause.field:
+            extensions["field"] = list(cause.field)
+        return _with(error, cause.message, extensions)
+    if cause is None or isinstance(cause, GraphQLError):
+        found: Mapping[str, Any] = error.extensions or getattr(cause, "extensions", None) or {}
+        code = "SYNTAX_ERROR" if isinstance(error, GraphQLSyntaxError) else "VALIDATION_ERROR"
+        error.extensions = {"code": code, **found}
+        return error
+    log.error("an operation failed at %s", error.path, exc_info=cause)
+    return _with(error, "Something went wrong on our side.", {"code": "INTERNAL"})
+
+
+def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)

@@ -1,0 +1,158 @@
+"""Loaders: what fields ask for one partner at a time is read for all partners of an answer in one statement.
+
+One loader per noun; each lives as long as one operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+from strawberry.dataloader import DataLoader
+
+from base.database import reading
+from game.badges.queries import AwardRow, load_awards
+from game.missions.queries import MissionRow, Progress, load_progress
+from game.missions.states import MissionState, state_of
+from leaderboards.queries import BoardView, list_leaderboards
+from loyalty.ledger.queries import EntryRow, WalletRow, list_entries, load_wallets
+from loyalty.tiers.standing_queries import StandingRow, load_standings
+from metrics.windows import Period, local_day, start_of
+from partners.listing import PartnerRow, find_partners
+
+if TYPE_CHECKING:
+    from api.context import Context
+
+WalletKey: TypeAlias = tuple[int, str]
+"""(partner id, unit)."""
+
+EntriesKey: TypeAlias = tuple[int, str, int | None, int]
+"""(partner id, unit, below which version, how many)."""
+
+StandingKey: TypeAlias = tuple[int, str]
+"""(partner id, its time zone)."""
+
+ProgressKey: TypeAlias = tuple[int, frozenset[MissionState]]
+"""(partner id, of missions in which states)."""
+
+
+class Loaders:
+    """The loaders of one operation."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._boards: asyncio.Task[dict[str, BoardView]] | None = None
+
+    async def boards(self) -> dict[str, BoardView]:
+        """The program's leaderboards with their present seasons, by key."""
+        if self._boards is None:
+            self._boards = asyncio.ensure_future(self._load_boards())
+        return await self._boards
+
+    async def _load_boards(self) -> dict[str, BoardView]:
+        async with reading() as connection:
+            found = await list_leaderboards(connection, program_id=self._context.program_id)
+        return {view.board.key: view for view in found}
+
+    @cached_property
+    def partners(self) -> DataLoader[str, PartnerRow | None]:
+        """Partners that the caller may see, by code."""
+
+        async def load(codes: list[str]) -> Sequence[PartnerRow | None]:
+            async with reading() as connection:
+                found = await find_partners(connection, scope=self._context.scope, codes=codes)
+            return [found.get(code) for code in codes]
+
+        return DataLoader(load)
+
+    @cached_property
+    def wallets(self) -> DataLoader[WalletKey, WalletRow]:
+        """Wallets."""
+
+        async def load(keys: list[WalletKey]) -> Sequence[WalletRow]:
+            async with reading() as connection:
+                found = await load_wallets(connection, program_id=self._context.program_id, keys=keys)
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def entries(self) -> DataLoader[EntriesKey, list[EntryRow]]:
+        """Pages of wallets' entries: one statement for each size of page."""
+
+        async def load(keys: list[EntriesKey]) -> Sequence[list[EntryRow]]:
+            found: dict[EntriesKey, list[EntryRow]] = {}
+            async with reading() as connection:
+                for limit in {key[3] for key in keys}:
+                    alike = [key for key in keys if key[3] == limit]
+                    pages = await list_entries(
+                        connection,
+                        program_id=self._context.program_id,
+                        pages=[key[:3] for key in alike],
+                        limit=limit,
+                    )
+                    found |= zip(alike, pages, strict=True)
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def standings(self) -> DataLoader[StandingKey, StandingRow]:
+        """Where partners stand on the ladder. Only for a program that has one."""
+        ladder = self._context.catalog.ladder
+        assert ladder is not None
+
+        async def load(keys: list[StandingKey]) -> Sequence[StandingRow]:
+            now = self._context.now()
+            period = Period(ladder.period)
+            windows = {id_: start_of(period, local_day(now, time_zone)) for id_, time_zone in keys}
+            async with reading() as connection:
+                found = await load_standings(
+                    connection,
+                    program_id=self._context.program_id,
+                    series_id=ladder.series_id,
+                    windows=windows,
+                )
+            return [found[id_] for id_, _ in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def progress(self) -> DataLoader[ProgressKey, Progress]:
+        """How far partners are in the missions of some states."""
+
+        async def load(keys: list[ProgressKey]) -> Sequence[Progress]:
+            asked: dict[frozenset[MissionState], list[int]] = defaultdict(list)
+            for id_, states in keys:
+                asked[states].append(id_)
+            found: dict[ProgressKey, Progress] = {}
+            async with reading() as connection:
+                for states, ids in asked.items():
+                    loaded = await load_progress(
+                        connection,
+                        program_id=self._context.program_id,
+                        missions=self._missions(states),
+                        partner_ids=ids,
+                    )
+                    found |= {(id_, states): progress for id_, progress in loaded.items()}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def awards(self) -> DataLoader[int, list[AwardRow]]:
+        """The badges that partners were awarded."""
+
+        async def load(ids: list[int]) -> Sequence[list[AwardRow]]:
+            async with reading() as connection:
+                found = await load_awards(connection, program_id=self._context.program_id, partner_ids=ids)
+            return [found[id_] for id_ in ids]
+
+        return DataLoader(load)
+
+    def _missions(self, states: frozenset[MissionState]) -> list[MissionRow]:
+        now = self._context.now()
+        return [row for row in self._context.catalog.missions.values() if state_of(row, now) in states]

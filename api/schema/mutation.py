@@ -1,0 +1,34 @@
+"""What can be changed. Each takes one `input` and answers `<Name>Payload | UserError`."""
+
+import strawberry
+
+from api.schema.activity import ActivityMutation
+from api.schema.badge import BadgeMutation
+from api.schema.device import DeviceMutation
+from api.schema.leaderboard import LeaderboardMutation
+from api.schema.metric import MetricMutation
+from api.schema.mission import MissionMutation
+from api.schema.partner import PartnerMutation
+from api.schema.points import PointsMutation
+from api.schema.product import ProductMutation
+from api.schema.region import RegionMutation
+from api.schema.rule import EarningRuleMutation
+from api.schema.tier import TierMutation
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation(
+    ActivityMutation,
+    RegionMutation,
+    PartnerMutation,
+    ProductMutation,
+    MetricMutation,
+    TierMutation,
+    EarningRuleMutation,
+    MissionMutation,
+    BadgeMutation,
+    LeaderboardMutation,
+    PointsMutation,
+    DeviceMutation,
+):
+    pass

@@ -1,0 +1,71 @@
+"""Sockets: `graphql-transport-ws`, signed in by the payload of `connection_init`.
+
+    {"type": "connection_init", "payload": {"authorization": "Bearer …"}}
+
+A socket closes with 4401 where nobody is signed in by that, and later when the token expires or its partner leaves.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message
+
+from api.auth import Authenticator, Unauthenticated, bearer
+from api.context import Session, enter
+
+UNAUTHORIZED: Final = 4401
+CHECK_SECONDS: Final = 60.0
+"""How long a socket outlives its token or its partner at most."""
+
+
+async def sign_in(session: Session, authenticator: Authenticator) -> None:
+    """Sign the socket in, by what it sent. Raises `Unauthenticated`."""
+    stated = (session.connection_params or {}).get("authorization")
+    session.claims = await authenticator.verify(bearer(stated if isinstance(stated, str) else None))
+    await enter(session.claims)
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
+    """One socket."""
+
+    _watching: asyncio.Task[None] | None = None
+
+    async def handle(self) -> None:
+        try:
+            await super().handle()
+        finally:
+            if self._watching is not None:
+                self._watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._watching
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        try:
+            await super().handle_connection_init(message)
+        except Unauthenticated as error:
+            await self.websocket.close(code=UNAUTHORIZED, reason=f"{error.reason}: {error.message}")
+            return
+        if self.connection_acknowledged and self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    async def handle_message(self, message: Message) -> None:
+        stated: Any = message
+        if not isinstance(stated, dict) or not isinstance(stated.get("payload", {}), dict | None):
+            await self.handle_invalid_message("A message is an object, and so is its payload")
+        elif stated.get("type") in ("subscribe", "complete") and not isinstance(stated.get("id"), str):
+            await self.handle_invalid_message("An operation has a text as its id")
+        else:
+            await super().handle_message(message)
+
+    async def _watch(self) -> None:
+        """Close the socket once its token no longer signs anybody in."""
+        authenticator: Authenticator = self.view.authenticator  # type: ignore[attr-defined]
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                await sign_in(self.context, authenticator)
+            except Unauthenticated as error:
+                await self.websocket.close(code=UNAUTHORIZED, reason=f"{error.reason}: {error.message}")
+                return
