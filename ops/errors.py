@@ -9,11 +9,9 @@
 
 import errno
 import socket
-from typing import Final
 
 import asyncpg
 from pydantic import ValidationError
-from tortoise.exceptions import DBConnectionError
 
 from base.errors import DomainError
 from base.settings import PREFIX
@@ -31,9 +29,6 @@ class ServerFailed(OperatorError):
     """An embedded server does not start or does not stay up."""
 
 
-_DATABASE: Final = "MITRA_DATABASE_URL"
-
-
 def describe(error: BaseException) -> str | None:
     """The one line for `error`, or None where it is not one that an operator can mend."""
     match error:
@@ -46,30 +41,22 @@ def describe(error: BaseException) -> str | None:
             first = error.errors()[0]
             name = "".join(f"{PREFIX}{part}".upper() for part in first["loc"][:1])
             return f"{name or 'Settings'}: {first['msg']}"
-        case DBConnectionError() if isinstance(error.__cause__, Exception):
-            return describe(error.__cause__)
-        case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
-            return f"The database refuses the user: check the name and password in {_DATABASE} ({one_line(error)})"
-        case asyncpg.InvalidCatalogNameError():
-            return f"The database does not exist: create it, or mend {_DATABASE} ({one_line(error)})"
         case asyncpg.UndefinedTableError():
-            return f"The database is not migrated: run `mitra migrate` ({one_line(error)})"
-        case asyncpg.CannotConnectNowError() | asyncpg.PostgresConnectionError():
-            return f"The database cannot be reached: check {_DATABASE} ({one_line(error)})"
+            return f"The database is not fully migrated: run `mitra migrate` ({one_line(error)})"
         case asyncpg.InsufficientPrivilegeError() | asyncpg.InvalidParameterValueError():
             return (
-                f"The database refuses: check MITRA_DATABASE_ROLE and run `mitra migrate` ({one_line(error)})"
+                f"The database refuses: check {PREFIX}DATABASE_ROLE, run `mitra migrate` ({one_line(error)})"
             )
         case asyncpg.TooManyConnectionsError():
-            return (
-                "The database has no connection left: lower MITRA_DATABASE_POOL_MAX or raise max_connections"
-            )
+            return f"The database has no connection left: lower {PREFIX}DATABASE_POOL_MAX, or raise its own limit"
+        case asyncpg.PostgresConnectionError() | asyncpg.OperatorInterventionError():
+            return f"The database went away ({one_line(error)})"
         case OSError() if error.errno == errno.ENOSPC:
             return f"The disk is full ({one_line(error)})"
         case PermissionError():
             return f"Not allowed: {one_line(error)}"
         case ConnectionError() | TimeoutError() | socket.gaierror():
-            return f"A server cannot be reached: check {_DATABASE} and MITRA_REDIS_URL ({one_line(error)})"
+            return f"A server cannot be reached ({one_line(error)})"
         case _:
             return _redis_line(error)
 

@@ -18,11 +18,12 @@ from tortoise.transactions import in_transaction
 
 import ops.migrations
 from base.database import tortoise_config
-from ops.errors import OperatorError
+from ops.errors import OperatorError, ServerUnreachable, one_line
 
 APP: Final = "mitra"
 LOCK: Final = 0x4D495452
 """The advisory lock of whoever migrates: "MITR"."""
+CONNECT_SECONDS: Final = 10.0
 LOCK_TIMEOUT: Final = "10s"
 """How long a migration waits for a table under load before it gives way; then it can be run again."""
 
@@ -34,14 +35,12 @@ def known() -> list[str]:
 
 async def pending(url: str) -> list[str]:
     """The migrations that the database at `url` lacks. One from a newer Mitra does not count: it only expanded."""
-    connection = await asyncpg.connect(url)
-    try:
-        rows = await connection.fetch("SELECT name FROM tortoise_migrations WHERE app = $1", APP)
-        applied = {row["name"] for row in rows}
-    except asyncpg.UndefinedTableError:
-        applied = set()
-    finally:
-        await connection.close()
+    async with _connected(url) as connection:
+        try:
+            rows = await connection.fetch("SELECT name FROM tortoise_migrations WHERE app = $1", APP)
+        except asyncpg.UndefinedTableError:
+            rows = []
+    applied = {row["name"] for row in rows}
     return [name for name in known() if name not in applied]
 
 
@@ -83,9 +82,21 @@ async def migrate(
 @asynccontextmanager
 async def _alone(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that holds the lock of whoever migrates; others wait for it here."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with _connected(url) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        yield connection
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the URL's own user. This is the first use of a URL, so all that is wrong with it shows here."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ServerUnreachable(
+            f"The database cannot be used: check MITRA_DATABASE_URL ({one_line(error)})"
+        ) from error
+    try:
         yield connection
     finally:
         await connection.close()

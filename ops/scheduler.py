@@ -54,9 +54,15 @@ async def _lead(
     scheduler = AsyncIOScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
+    running: set[asyncio.Task[None]] = set()
     for tick in ticks:
         scheduler.add_job(
-            _run, "interval", args=[tick], seconds=tick.seconds, id=tick.name, next_run_time=datetime.now(UTC)
+            _run,
+            "interval",
+            args=[tick, running],
+            seconds=tick.seconds,
+            id=tick.name,
+            next_run_time=datetime.now(UTC),
         )
     scheduler.start()
     try:
@@ -64,15 +70,23 @@ async def _lead(
             await connection.fetchval("SELECT 1", timeout=ELECTION_SECONDS)
             await _pause(stop, lost)
     finally:
-        scheduler.shutdown(wait=False)
+        scheduler.shutdown(wait=False)  # cancels what runs
+        await asyncio.gather(*running)  # and here it has ended, before the pools that it uses are closed
 
 
-async def _run(tick: Tick) -> None:
-    """One turn of a tick; its error is logged, and the next turn finds the same work due."""
+async def _run(tick: Tick, running: set[asyncio.Task[None]]) -> None:
+    """One turn of a tick. Its error is logged, and the next turn finds the same work due; so does the next leader."""
+    task = asyncio.current_task()
+    assert task is not None
+    running.add(task)
     try:
         await tick.run()
+    except asyncio.CancelledError:
+        log.debug("the tick %s was cut short", tick.name)
     except Exception:
         log.exception("the tick %s failed", tick.name)
+    finally:
+        running.discard(task)
 
 
 @asynccontextmanager

@@ -71,7 +71,10 @@ class Home:
 
 def open_home(data_dir: Path) -> Home:
     """The home of `data_dir`'s servers, made where it is missing."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"Cannot use {data_dir}: {error.strerror} (set MITRA_DATA_DIR)") from error
     link = data_dir.resolve() / "servers"
     if os.geteuid() != 0:
         if link.is_symlink():
@@ -81,7 +84,7 @@ def open_home(data_dir: Path) -> Home:
         link.mkdir(mode=0o700, exist_ok=True)
         if link.stat().st_uid != os.geteuid():
             raise OperatorError(f"{data_dir} belongs to another user: set MITRA_DATA_DIR to another folder")
-        return Home(path=link, sockets=_socket_folder(link), user=None)
+        return Home(path=link, sockets=socket_folder(link), user=None)
     if link.exists() and not link.is_symlink():
         raise OperatorError(
             f"{data_dir} was made by another user: run as that user, or `make reset` as that user first"
@@ -134,7 +137,7 @@ def _system_user() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _socket_folder(home: Path) -> Path:
+def socket_folder(home: Path) -> Path:
     """`run` in the home, or a private folder under the system's temporary one where that path is too long."""
     folder = home / "run"
     if len(os.fsencode(folder / ".s.PGSQL.5432")) > SOCKET_PATH_LIMIT:

@@ -14,6 +14,7 @@ import base.redis
 from base.settings import Settings
 from ops.embedded import EmbeddedServers, embedded_servers
 from ops.embedded.holding import remove_local_data
+from ops.embedded.home import socket_folder
 from ops.errors import OperatorError, ServerFailed
 from tests.command import wait_until
 
@@ -196,9 +197,17 @@ async def test_removing_the_data_leaves_what_is_not_ours(own_data_dir: Path) -> 
     assert [path.name for path in own_data_dir.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="as root the servers have a short path of their own")
-async def test_a_data_folder_with_a_long_name_gets_its_sockets_elsewhere(own_data_dir: Path) -> None:
-    servers = EmbeddedServers(own_data_dir, durable=False)
-    servers.start()
-    assert await execute(servers.database_url, "SELECT 1") == 1
-    servers.stop()
+def test_sockets_move_where_the_data_folder_has_a_long_name(own_data_dir: Path) -> None:
+    home = own_data_dir / ("m" * 60)
+    home.mkdir(parents=True)
+    folder = socket_folder(home)
+    try:
+        assert len(os.fsencode(folder / ".s.PGSQL.5432")) <= 107
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert socket_folder(home) == folder
+        folder.chmod(0o755)
+        with pytest.raises(OperatorError, match="not private"):
+            socket_folder(home)
+    finally:
+        folder.rmdir()
+        home.rmdir()
