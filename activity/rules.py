@@ -3,7 +3,8 @@
 Quantities and amounts are exact decimals. A RETURN's are positive too: they say how much of an earlier line comes back.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -26,6 +27,10 @@ QUANTITY_STEP: Final = Decimal("0.000001")
 AMOUNT_STEP: Final = Decimal("0.0001")
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ahead of ours a sender's clock may run before its activity lies in the future."""
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""Nothing occurred before: what is dated so was never dated, and years before 1 have no local date."""
+NUL: Final = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+"""A NUL in JSON; a backslash before `u0000` in the text itself is fine."""
 
 ZERO: Final = Decimal(0)
 
@@ -185,18 +190,23 @@ def payload_hash(given: ActivityInput) -> bytes:
 def check(given: ActivityInput, *, kinds: frozenset[str], currency: str, now: datetime) -> Refusal | None:
     """What is wrong with the input by itself; None where nothing is."""
     for name, text in (("source", given.source), ("externalId", given.external_id)):
-        if not text or len(text) > MAX_TEXT or "\0" in text:
+        if not text or len(text) > MAX_TEXT:
             return Refusal("INVALID_TEXT", f"{name} must have 1 to {MAX_TEXT} characters", (name,))
+    for path, text in texts(given):
+        if text is not None and not is_storable(text):
+            return Refusal("INVALID_TEXT", "it holds characters that are no text", path)
     if given.kind not in kinds:
         return Refusal("UNKNOWN_KIND", f"there is no activity kind {given.kind}", ("kind",))
     if given.currency is not None and given.currency != currency:
         return Refusal("UNKNOWN_CURRENCY", f"the program's currency is {currency}", ("currency",))
     if given.occurred_at > now + CLOCK_SKEW:
         return Refusal("FUTURE_DATE", "occurredAt lies in the future", ("occurredAt",))
+    if given.occurred_at < EARLIEST:
+        return Refusal("INVALID_DATE", f"occurredAt lies before {EARLIEST.year}", ("occurredAt",))
     if len(given.lines) > MAX_LINES:
         return Refusal("TOO_MANY_LINES", f"an activity has {MAX_LINES} lines at most", ("lines",))
-    if given.attributes is not None and "\\u0000" in orjson.dumps(given.attributes).decode():
-        return Refusal("INVALID_TEXT", "attributes hold a NUL character", ("attributes",))
+    if given.attributes is not None and (refusal := check_attributes(given.attributes)):
+        return refusal
     if given.kind == RETURN:
         return check_return(given)
     if given.reverses is not None:
@@ -204,6 +214,36 @@ def check(given: ActivityInput, *, kinds: frozenset[str], currency: str, now: da
     return next(
         (refusal for refusal in map(check_line, range(len(given.lines)), given.lines) if refusal), None
     )
+
+
+def texts(given: ActivityInput) -> Iterator[tuple[tuple[str, ...], str | None]]:
+    """Every text but the attributes', with its path."""
+    yield ("source",), given.source
+    yield ("externalId",), given.external_id
+    yield ("partner",), given.partner
+    yield ("reverses",), given.reverses
+    for index, line in enumerate(given.lines):
+        yield ("lines", str(index), "sku"), line.sku
+        yield ("lines", str(index), "unit"), line.unit
+        if line.reverses is not None:
+            yield ("lines", str(index), "reverses", "source"), line.reverses.source
+            yield ("lines", str(index), "reverses", "externalId"), line.reverses.external_id
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can keep it: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
+
+
+def check_attributes(attributes: Mapping[str, Any]) -> Refusal | None:
+    """Attributes are JSON that PostgreSQL can keep."""
+    try:
+        stored = orjson.dumps(attributes).decode()
+    except TypeError:
+        return Refusal("INVALID_ATTRIBUTES", "attributes must be a JSON object", ("attributes",))
+    if NUL.search(stored):
+        return Refusal("INVALID_TEXT", "attributes hold a NUL character", ("attributes",))
+    return None
 
 
 def check_return(given: ActivityInput) -> Refusal | None:

@@ -83,6 +83,12 @@ class PlanMoved(Exception):
     """The configuration changed while the batch waited for its locks: it starts over by the new one."""
 
 
+async def check_version(connection: Connection, plan: Plan) -> None:
+    """Raises `PlanMoved` where the configuration is not the plan's any more."""
+    if await connection.fetchval(VERSION, plan.program_id) != plan.version:
+        raise PlanMoved
+
+
 async def lock_partners(
     connection: Connection, plan: Plan, partner_ids: Iterable[int]
 ) -> dict[int, PartnerState]:
@@ -91,8 +97,7 @@ async def lock_partners(
     Raises `PlanMoved` where the configuration is not the plan's any more, before anything is read by it.
     """
     rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids))
-    if await connection.fetchval(VERSION, plan.program_id) != plan.version:
-        raise PlanMoved
+    await check_version(connection, plan)
     return {
         row["id"]: PartnerState(
             view_of(row, regions=plan.regions, tier=None), row["activities"], row["version"]

@@ -30,6 +30,7 @@ from game.facts import Fact, facts_of, load_facts
 from game.fold import Draft, fold, whole
 from game.loading import (
     PlanMoved,
+    check_version,
     load_history_into,
     load_lots_into,
     load_state,
@@ -79,12 +80,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An activity that nothing is wrong with by itself."""
+    """An activity that nothing is wrong with by itself.
+
+    One with a `refusal` is none by the products of today; but if it was accepted once, it answers as it did then.
+    """
 
     given: ActivityInput
     payload_hash: bytes
     partner_id: int
     lines: tuple[Line, ...]
+    refusal: Refusal | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -120,12 +125,16 @@ async def _record(
 ) -> list[Outcome]:
     async with transaction() as connection:
         plan = await plans.get(connection, program_id)
+        refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
+        sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
         await plan.learn(
             connection,
-            skus={line.sku for given in activities for line in given.lines},
-            partners={given.partner for given in activities},
+            skus={line.sku for given in sound for line in given.lines},
+            partners={given.partner for given in sound},
         )
-        checked = [examine(plan, given, now) for given in activities]
+        checked = [
+            refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)
+        ]
         candidates = [one for one in checked if isinstance(one, Candidate)]
         if not candidates:
             return [
@@ -142,17 +151,14 @@ async def _record(
         return await batch.finish(connection, outcomes)
 
 
-def examine(plan: Plan, given: ActivityInput, now: datetime) -> Candidate | Refusal:
-    """What can be said of an activity before anything is locked."""
-    refusal = check(given, kinds=plan.kinds, currency=plan.currency, now=now)
-    if refusal is not None:
-        return refusal
+def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
+    """What can be said of a sound activity before anything is locked."""
     partner_id = plan.partner_ids.get(given.partner)
     if partner_id is None:
         return Refusal("UNKNOWN_PARTNER", f"there is no partner {given.partner}", ("partner",))
     lines = resolve_lines(given, plan.products) if given.kind != RETURN else ()
     if isinstance(lines, Refusal):
-        return lines
+        return Candidate(given, payload_hash(given), partner_id, (), lines)
     return Candidate(given, payload_hash(given), partner_id, lines)
 
 
@@ -179,8 +185,11 @@ class Batch:
         self.known = await claim_keys(
             connection, program_id=self.plan.program_id, claims=self.claims.values()
         )
-        fresh = [one for one in candidates if one.key not in self.known]
+        undecided = [one for one in candidates if one.key not in self.known]
+        fresh = [one for one in undecided if one.refusal is None]
         if not fresh:
+            if undecided:
+                await check_version(connection, self.plan)
             return
         self.partners = await lock_partners(connection, self.plan, {one.partner_id for one in fresh})
         self.drafts = {id(one): self._draft(one) for one in fresh}
@@ -281,6 +290,8 @@ class Batch:
                 message = f"{one.given.external_id} of {one.given.source} was recorded with another payload"
                 return Outcome.refused(one.given, Refusal("IDEMPOTENCY_CONFLICT", message, ("externalId",)))
             return Outcome(one.given.external_id, DUPLICATE, first.activity_id)
+        if one.refusal is not None:
+            return Outcome.refused(one.given, one.refusal)
         assert self.state is not None
         draft = self.drafts[id(one)]
         if self.partners[one.partner_id].view.status == "CLOSED":
