@@ -67,6 +67,11 @@ class Earning:
             self._by_kind.setdefault(rule.activity_kind, []).append(rule)
         self._matches: dict[tuple[int, int], bool] = {}
 
+    @property
+    def most_grants(self) -> int:
+        """How many rules may grant points for one activity."""
+        return max(map(len, self._by_kind.values()), default=0)
+
     def _admits(self, rule: EarningRule, product: Product) -> bool:
         key = (rule.id, product.id)
         found = self._matches.get(key)
