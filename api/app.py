@@ -40,7 +40,7 @@ def create_app(
     `pending` names the migrations that the database lacks (given by `ops`, which knows them); `connect` is False where
     the process has opened its pools already.
     """
-    middleware = [Middleware(BodyLimit, limit=settings.max_body_bytes)]
+    middleware = []
     if settings.allowed_origins:
         middleware.append(
             Middleware(
@@ -50,6 +50,7 @@ def create_app(
                 allow_headers=["authorization", "content-type"],
             )
         )
+    middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
     return Starlette(
         routes=[Route("/healthz", _alive), Route("/readyz", _readiness(pending)), *routes(settings)],
         middleware=middleware,

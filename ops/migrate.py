@@ -27,6 +27,9 @@ CONNECT_SECONDS: Final = 10.0
 LOCK_TIMEOUT: Final = "10s"
 """How long a migration waits for a table under load before it gives way; then it can be run again."""
 
+CONFIG: Final = tortoise_config("postgresql:///mitra")
+"""For Tortoise's own command, which writes migrations by comparing the models with them; it never connects."""
+
 
 def known() -> list[str]:
     """The migrations of this version, in order."""
@@ -121,5 +124,5 @@ async def _prepare_role(connection: asyncpg.Connection, role: str) -> None:
     except asyncpg.InsufficientPrivilegeError as error:
         raise OperatorError(
             f"This user may not make the service's role: have an administrator run `CREATE ROLE {quoted}; "
-            f"GRANT {quoted} TO <this user>`, or set MITRA_DATABASE_ROLE=none ({error})"
+            f"GRANT {quoted} TO <this user>`, or set MITRA_DATABASE_ROLE=none ({one_line(error)})"
         ) from error

@@ -1,6 +1,7 @@
 """What every test can ask for.
 
     database_url, redis_url   this worker's own database and Valkey database, migrated and empty at the start of the run
+    empty_database_url        a database with nothing in it, not even tables
     database                  `base.database` connected to it, as the role of the service
     redis                     `base.redis` connected, and emptied before the test
     mitra                     the `mitra` command in processes of its own, on a data folder of its own
@@ -19,7 +20,7 @@ from ops.embedded import EmbeddedServers
 from ops.embedded.holding import remove_local_data
 from ops.errors import OperatorError
 from tests.command import Mitra
-from tests.servers import ROLE, create_database, drop_database, redis_database
+from tests.servers import ROLE, create_database, drop_database, empty_database, redis_database
 
 DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
 
@@ -54,6 +55,13 @@ async def database_url(servers: EmbeddedServers) -> AsyncIterator[str]:
     """This worker's database."""
     yield await create_database(servers.database_url)
     await drop_database(servers.database_url)
+
+
+@pytest.fixture
+async def empty_database_url(servers: EmbeddedServers) -> AsyncIterator[str]:
+    """A database with nothing in it."""
+    async with empty_database(servers.database_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -46,9 +47,24 @@ async def create_database(server_url: str) -> str:
 
 async def drop_database(server_url: str) -> None:
     """Remove this process's database."""
+    await _administer(server_url, f'DROP DATABASE IF EXISTS "test_{os.getpid()}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def empty_database(server_url: str) -> AsyncIterator[str]:
+    """A database with nothing in it, for the length of the block; its URL."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    await _administer(server_url, f'CREATE DATABASE "{name}"')
+    try:
+        yield _url_of(server_url, name)
+    finally:
+        await _administer(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _administer(server_url: str, statement: str) -> None:
     connection = await asyncpg.connect(server_url)
     try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "test_{os.getpid()}" WITH (FORCE)')
+        await connection.execute(statement)
     finally:
         await connection.close()
 
@@ -86,7 +102,7 @@ def _digest() -> str:
 
 def _is_orphan(database: str) -> bool:
     """Whether it belongs to a test process that is gone."""
-    match = re.fullmatch(r"test_(\d+)", database)
+    match = re.fullmatch(r"test_(\d+)(_[0-9a-f]+)?", database)
     return match is not None and not Path(f"/proc/{match[1]}").exists()
 
 
