@@ -15,7 +15,11 @@ from base.errors import Invalid, NotFound
 
 Result = TypeVar("Result")
 
-LOCK: Final = "SELECT id, activity_kinds FROM program WHERE id = $1 FOR NO KEY UPDATE"
+# Plans are made anew for each input: one that was kept from when tables were small crawls through ten thousand items.
+LOCK: Final = """
+SELECT id, activity_kinds, set_config('plan_cache_mode', 'force_custom_plan', true)
+FROM program WHERE id = $1 FOR NO KEY UPDATE
+"""
 RAISE_VERSION: Final = "UPDATE program SET config_version = config_version + 1 WHERE id = $1"
 
 

@@ -1,4 +1,7 @@
-"""The statements of `partners.service`, each over a whole input at once. $1 is always the program."""
+"""The statements of `partners.service`, each over a whole input at once. $1 is the program.
+
+New rows are numbered in the order of the input, so that the same input makes the same program.
+"""
 
 from typing import Final
 
@@ -15,7 +18,7 @@ LEFT JOIN region p ON p.program_id = r.program_id AND p.id = r.parent_id WHERE r
 # The regions that are new, without their parents, which may come later in the same input.
 ADD_REGIONS: Final = """
 INSERT INTO region (program_id, code, name)
-SELECT $1, g.code, g.name FROM unnest($2::text[], $3::text[]) AS g (code, name)
+SELECT $1, g.code, g.name FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS g (code, name, place) ORDER BY place
 ON CONFLICT (program_id, code) DO NOTHING RETURNING id
 """
 CHANGE_REGIONS: Final = """
@@ -59,8 +62,8 @@ ADD_PARTNERS: Final = """
 INSERT INTO partner (program_id, code, name, kind, region_id, time_zone, locale, attributes, status, created_at)
 SELECT $1, g.code, g.name, g.kind, r.id, g.time_zone, g.locale, g.attributes::jsonb, coalesce(g.status, 'ACTIVE'), $11
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-     AS g (code, name, kind, region, parent, time_zone, locale, attributes, status)
-JOIN region r ON r.program_id = $1 AND r.code = g.region
+     WITH ORDINALITY AS g (code, name, kind, region, parent, time_zone, locale, attributes, status, place)
+JOIN region r ON r.program_id = $1 AND r.code = g.region ORDER BY g.place
 ON CONFLICT (program_id, code) DO NOTHING
 """
 CHANGE_PARTNERS: Final = """
@@ -95,7 +98,7 @@ ADD_PRODUCTS: Final = """
 INSERT INTO product (program_id, sku, name, category, brand, unit, attributes)
 SELECT $1, g.sku, g.name, g.category, g.brand, g.unit, g.attributes::jsonb
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-     AS g (sku, name, category, brand, unit, attributes)
+     WITH ORDINALITY AS g (sku, name, category, brand, unit, attributes, place) ORDER BY g.place
 ON CONFLICT (program_id, sku) WHERE current DO NOTHING RETURNING id
 """
 CHANGE_PRODUCTS: Final = """
