@@ -19,5 +19,5 @@ async def boards(
     yield redis
     # redis-py may swallow the cancellation of a publish that is under way; the second one ends it.
     with suppress(TimeoutError):
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(0.05):
             await base.feed.close()

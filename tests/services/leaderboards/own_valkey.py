@@ -19,7 +19,7 @@ class OwnValkey:
         assert spec.origin is not None
         (self._program,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
         self._folder = folder
-        self._cluster = cluster
+        self.is_cluster = cluster
         self._port = _free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -27,7 +27,7 @@ class OwnValkey:
     def start(self) -> None:
         """Start it empty, and wait until it serves."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        if self._cluster:
+        if self.is_cluster:
             options += ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())]
         self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 15
@@ -46,11 +46,12 @@ class OwnValkey:
     def _serves(self, plain: redis.Redis) -> bool:
         try:
             plain.ping()
-            if not self._cluster:
+            if not self.is_cluster:
                 return True
-            if b"cluster_slots_assigned:0" in bytes(plain.execute_command("CLUSTER INFO")):
-                plain.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
-            return b"cluster_state:ok" in bytes(plain.execute_command("CLUSTER INFO"))
+            state: dict[str, str] = plain.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+            if state["cluster_slots_assigned"] == "0":
+                plain.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)  # type: ignore[no-untyped-call]
+            return state["cluster_state"] == "ok"
         except redis.ConnectionError:
             return False
 

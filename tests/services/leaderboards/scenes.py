@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from base.database import reading, transaction
+from base.database import Connection, reading, transaction
 from base.outbox import OutboxRow, write
 from leaderboards.projector import project
 from leaderboards.queries import BoardView, find_leaderboard, list_seasons
@@ -142,9 +142,9 @@ class Scene:
         async with transaction() as connection:
             await connection.execute(FILL_SERIES, self.program_id, filled)
 
-    async def _tell(self, connection: object, codes: Sequence[str]) -> None:
+    async def _tell(self, connection: Connection, codes: Sequence[str]) -> None:
         ids = [self.partners[code] for code in codes]
-        await write(connection, program_id=self.program_id, partner_ids=ids, transaction_ids=[])  # type: ignore[arg-type]
+        await write(connection, program_id=self.program_id, partner_ids=ids, transaction_ids=[])
 
 
 async def make_scene(*codes: str) -> Scene:
