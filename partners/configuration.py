@@ -57,7 +57,7 @@ async def configure(
 
 
 def settle_key(key: str, *, stored: dict[str, Any], asked: dict[str, Any]) -> None:
-    """A key that exists may be created again with the same content only. KEY_TAKEN."""
-    if stored != asked:
-        differing = ", ".join(name for name in asked if stored.get(name) != asked[name])
+    """A key that exists may be created again with the same content only. `stored` has all of `asked`. KEY_TAKEN."""
+    differing = ", ".join(name for name in asked if stored[name] != asked[name])
+    if differing:
         raise Invalid(f"{key!r} exists with another content ({differing})", code="KEY_TAKEN", field=("key",))

@@ -1,0 +1,138 @@
+"""Earning rules are created, once each."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule
+from metrics.service import FilterInput
+from partners.audiences import AudienceInput
+from partners.queries import ProgramRow
+from partners.service import (
+    PartnerInput,
+    PartnerKind,
+    ProductInput,
+    RegionInput,
+    upsert_partners,
+    upsert_products,
+    upsert_regions,
+)
+from tests.services.programs import NOW, Refusal, config_version, make_program, refused, rows
+
+pytestmark = pytest.mark.usefixtures("database")
+
+RULE = EarningRuleInput("per-sale", "Per sale", "SALE", PointsPer(amount=Decimal("0.1")))
+TIERS = frozenset({"bronze", "gold"})
+
+
+async def make_channel() -> ProgramRow:
+    program = await make_program()
+    await upsert_regions(program_id=program.id, regions=[RegionInput("java", "Java")])
+    shop = PartnerInput("shop", "Shop", PartnerKind.RETAILER, "java")
+    await upsert_partners(program_id=program.id, partners=[shop], now=NOW)
+    await upsert_products(program_id=program.id, products=[ProductInput("tea", "Tea")])
+    return program
+
+
+@pytest.mark.parametrize(
+    ("per", "basis", "rate"),
+    [
+        (PointsPer(activity=50), "ACTIVITY", Decimal(50)),
+        (PointsPer(quantity=Decimal("2.5")), "QUANTITY", Decimal("2.5")),
+        (PointsPer(amount=Decimal("0.000001")), "AMOUNT", Decimal("0.000001")),
+    ],
+)
+async def test_points_are_per_activity_unit_or_money_unit(per: PointsPer, basis: str, rate: Decimal) -> None:
+    program = await make_program()
+    made = await create_earning_rule(program_id=program.id, rule=replace(RULE, points_per=per), now=NOW)
+    assert (made.version, made.basis, made.rate) == (1, basis, rate)
+
+
+async def test_filter_and_audience_are_stored_as_they_are_read() -> None:
+    program = await make_channel()
+    rule = replace(
+        RULE,
+        filter=FilterInput(skus=["tea"], min_amount=Decimal(5)),
+        audience=AudienceInput([PartnerKind.RETAILER], ["java"], ["gold"], ["shop"]),
+    )
+    await create_earning_rule(program_id=program.id, rule=rule, tiers=TIERS, now=NOW)
+    query = """SELECT line_filter = '{"skus": ["tea"], "min_amount": "5"}',
+                      audience = '{"kinds": ["RETAILER"], "regions": ["java"], "tiers": ["gold"], "partners": ["shop"]}'
+               FROM earning_rule WHERE program_id = $1"""
+    assert [tuple(row) for row in await rows(query, program.id)] == [(True, True)]
+
+
+async def test_the_same_rule_again_is_the_same() -> None:
+    program = await make_channel()
+    rule = replace(
+        RULE, starts_at=NOW, ends_at=NOW + timedelta(days=1), audience=AudienceInput(regions=["java"])
+    )
+    made = await create_earning_rule(program_id=program.id, rule=rule, now=NOW)
+    version = await config_version(program.id)
+    again = replace(rule, points_per=PointsPer(amount=Decimal("0.10")))
+    assert await create_earning_rule(program_id=program.id, rule=again, now=NOW + timedelta(hours=1)) == made
+    assert await config_version(program.id) == version
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Other"},
+        {"activity_kind": "VISIT"},
+        {"points_per": PointsPer(quantity=Decimal("0.1"))},
+        {"points_per": PointsPer(amount=Decimal("0.2"))},
+        {"starts_at": NOW},
+        {"filter": FilterInput(skus=["tea"])},
+        {"audience": AudienceInput(regions=["java"])},
+    ],
+)
+async def test_another_content_under_a_key_is_refused(changes: dict[str, Any]) -> None:
+    program = await make_channel()
+    await create_earning_rule(program_id=program.id, rule=RULE, now=NOW)
+    call = create_earning_rule(program_id=program.id, rule=replace(RULE, **changes), now=NOW)
+    assert await refused(call, program_id=program.id) == ("KEY_TAKEN", ("key",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"key": "\t"}, ("INVALID_CODE", ("key",))),
+        ({"name": ""}, ("INVALID_NAME", ("name",))),
+        ({"activity_kind": "PARTY"}, ("UNKNOWN_KIND", ("activityKind",))),
+        ({"activity_kind": "RETURN"}, ("NOT_SUPPORTED", ("activityKind",))),
+        ({"lock_days": 1}, ("NOT_SUPPORTED", ("lockDays",))),
+        ({"points_per": PointsPer()}, ("EXACTLY_ONE", ("pointsPer",))),
+        ({"points_per": PointsPer(activity=1, amount=Decimal(1))}, ("EXACTLY_ONE", ("pointsPer",))),
+        ({"points_per": PointsPer(activity=0)}, ("NOT_POSITIVE", ("pointsPer", "activity"))),
+        ({"points_per": PointsPer(activity=2**53)}, ("TOO_LARGE", ("pointsPer", "activity"))),
+        ({"points_per": PointsPer(quantity=Decimal(0))}, ("NOT_POSITIVE", ("pointsPer", "quantity"))),
+        ({"points_per": PointsPer(amount=Decimal("Infinity"))}, ("INVALID_NUMBER", ("pointsPer", "amount"))),
+        ({"points_per": PointsPer(amount=Decimal("0.0000001"))}, ("TOO_PRECISE", ("pointsPer", "amount"))),
+        ({"points_per": PointsPer(amount=Decimal("1e18"))}, ("TOO_LARGE", ("pointsPer", "amount"))),
+        ({"starts_at": NOW, "ends_at": NOW}, ("ENDS_BEFORE_START", ("endsAt",))),
+        ({"starts_at": NOW.replace(tzinfo=None)}, ("ZONE_MISSING", ("startsAt",))),
+        ({"filter": FilterInput(skus=["soap"])}, ("UNKNOWN_SKU", ("filter", "skus", "0"))),
+        (
+            {"audience": AudienceInput(partner_kinds=[cast(PartnerKind, "SHOP")])},
+            ("UNKNOWN_KIND", ("audience", "partnerKinds", "0")),
+        ),
+        (
+            {"audience": AudienceInput(regions=["java", "bali"])},
+            ("UNKNOWN_REGION", ("audience", "regions", "1")),
+        ),
+        ({"audience": AudienceInput(tiers=["gold", "iron"])}, ("UNKNOWN_TIER", ("audience", "tiers", "1"))),
+        (
+            {"audience": AudienceInput(partners=["shop", "x"])},
+            ("UNKNOWN_PARTNER", ("audience", "partners", "1")),
+        ),
+    ],
+)
+async def test_a_wrong_rule_is_refused(changes: dict[str, Any], refusal: Refusal) -> None:
+    program, other = await make_channel(), await make_program()
+    await upsert_regions(program_id=other.id, regions=[RegionInput("bali", "Bali")])
+    await upsert_products(program_id=other.id, products=[ProductInput("soap", "Soap")])
+    call = create_earning_rule(program_id=program.id, rule=replace(RULE, **changes), tiers=TIERS, now=NOW)
+    assert await refused(call, program_id=program.id) == refusal
