@@ -13,6 +13,7 @@ import orjson
 
 from base.database import Connection
 from loyalty.because import Step, chain
+from loyalty.ledger.rules import Transaction
 
 OF_ACTIVITIES: Final = """
 SELECT id, activity_id, occurred_at, posted_at, because, facts
@@ -32,7 +33,18 @@ class Fact:
     data: Mapping[str, Any]
 
 
-def facts_of(
+def facts_of(transaction: Transaction) -> list[Fact]:
+    """The facts of a transaction that was just decided."""
+    return read_facts(
+        transaction.id,
+        occurred_at=transaction.occurred_at,
+        posted_at=transaction.posted_at,
+        steps=transaction.because.steps,
+        facts=transaction.facts,
+    )
+
+
+def read_facts(
     transaction_id: int,
     *,
     occurred_at: datetime,
@@ -53,7 +65,7 @@ async def load_facts(
     """What these activities set off when they were recorded."""
     found: dict[int, list[Fact]] = {activity_id: [] for activity_id in activity_ids}
     for row in await connection.fetch(OF_ACTIVITIES, program_id, activity_ids):
-        found[row["activity_id"]] += facts_of(
+        found[row["activity_id"]] += read_facts(
             row["id"],
             occurred_at=row["occurred_at"],
             posted_at=row["posted_at"],

@@ -34,7 +34,7 @@ SHARE_STEP: Final = Decimal("0.0001")
 """To what a returned share is rounded where it is shown; it is reckoned exactly."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """An activity that is claimed and placed, before it is decided. Has what a `Countable` has.
 
@@ -103,7 +103,7 @@ def _open(
         kind=given.kind,
         source=given.source,
         external_id=given.external_id,
-        occurred_at=given.occurred_at,
+        occurred_at=draft.occurred_at,
         posted_at=draft.posted_at,
         recorded_at=draft.recorded_at,
         local_date=draft.moment.local_date,

@@ -69,7 +69,12 @@ class Outcome:
     code: str = ""
     message: str = ""
     field: tuple[str, ...] = ()
-    facts: Sequence[Fact] = ()
+    told: Transaction | Sequence[Fact] = ()
+
+    @property
+    def facts(self) -> Sequence[Fact]:
+        """What it set off, put together when asked for: most feeds never ask."""
+        return facts_of(self.told) if isinstance(self.told, Transaction) else self.told
 
     @classmethod
     def refused(cls, given: ActivityInput, refusal: Refusal) -> "Outcome":
@@ -210,18 +215,11 @@ class Batch:
         view = self.partners[one.partner_id].view
         occurred_at = one.given.occurred_at.astimezone(UTC)
         moment = Moment(one.partner_id, one.given.kind, occurred_at, local_day(occurred_at, view.time_zone))
-        draft = Draft(
-            given=replace(one.given, occurred_at=occurred_at),
-            activity_id=self.claims[one.key].activity_id,
-            lines=one.lines,
-            moment=moment,
-            posted_at=occurred_at if self.history else self.now,
-            recorded_at=self.now,
-        )
-        if one.given.kind == RETURN:
-            return draft
-        movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)
-        return replace(draft, movements=movements)
+        posted_at = occurred_at if self.history else self.now
+        draft = Draft(one.given, self.claims[one.key].activity_id, one.lines, moment, posted_at, self.now)
+        if one.given.kind != RETURN:
+            draft.movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)
+        return draft
 
     async def _originals(
         self, connection: Connection, fresh: Sequence[Candidate]
@@ -304,7 +302,7 @@ class Batch:
         if isinstance(decided, Refusal):
             return Outcome.refused(one.given, decided)
         self.accepted[one.key] = Claim(*one.key, one.payload_hash, draft.activity_id)
-        return Outcome(one.given.external_id, RECORDED, draft.activity_id, facts=_facts(decided))
+        return Outcome(one.given.external_id, RECORDED, draft.activity_id, told=decided)
 
     async def finish(self, connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Write everything, give unused keys back, and let repetitions answer as the first time."""
@@ -321,16 +319,6 @@ class Batch:
             return list(outcomes)
         facts = await load_facts(connection, program_id=program_id, activity_ids=sorted(repeated))
         return [
-            replace(one, facts=facts[one.activity_id]) if one.activity_id in repeated else one
+            replace(one, told=facts[one.activity_id]) if one.activity_id in repeated else one
             for one in outcomes
         ]
-
-
-def _facts(decided: Transaction) -> list[Fact]:
-    return facts_of(
-        decided.id,
-        occurred_at=decided.occurred_at,
-        posted_at=decided.posted_at,
-        steps=decided.because.steps,
-        facts=decided.facts,
-    )

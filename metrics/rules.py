@@ -85,9 +85,9 @@ class LineFilter:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """What to count. No kinds means every kind but RETURN."""
+    """What to count. No kinds means every kind but RETURN. Told apart by identity: a plan has one object for each."""
 
     id: int
     key: str
@@ -120,9 +120,9 @@ class Countable(Placed, Protocol):
     def lines(self) -> Sequence[Line]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A metric over one kind of window: the meters that some watcher wants kept."""
+    """A metric over one kind of window: the meters that some watcher wants kept. One object for each in a plan."""
 
     id: int
     metric: Metric
@@ -156,13 +156,19 @@ class Movement:
 
 
 class Counting:
-    """The series of a program, arranged for counting. What a product matches is found out once."""
+    """The series of a program, arranged for counting.
+
+    What a product matches is found out once, and a window once for all series that share it.
+    """
 
     def __init__(self, series: Iterable[Series]) -> None:
         self.series: Final = {one.id: one for one in series}
-        self.by_metric: Final[dict[Metric, list[Series]]] = {}
+        self.by_metric: Final[dict[Metric, list[tuple[Series, int]]]] = {}
+        specs: dict[WindowSpec, int] = {}
         for one in self.series.values():
-            self.by_metric.setdefault(one.metric, []).append(one)
+            place = specs.setdefault(one.spec, len(specs))
+            self.by_metric.setdefault(one.metric, []).append((one, place))
+        self._specs: Final = tuple(specs)
         self._plain: dict[str, list[Metric]] = {}
         self._points: dict[str, list[Metric]] = {}
         self._matches: dict[tuple[str, int], list[Metric]] = {}
@@ -187,9 +193,14 @@ class Counting:
         """Each metric's amount, in each of its series' windows that the activity falls into."""
         found = []
         partner_id = activity.partner_id
+        starts: dict[int, date | None] = {}
         for metric, amount in amounts:
-            for series in self.by_metric[metric]:
-                start = series.window(activity)
+            for series, place in self.by_metric[metric]:
+                if place not in starts:
+                    starts[place] = window_start(
+                        self._specs[place], occurred_at=activity.occurred_at, local_date=activity.local_date
+                    )
+                start = starts[place]
                 if start is not None:
                     found.append(Movement((series.id, start, partner_id), amount, series))
         return found

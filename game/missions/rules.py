@@ -5,7 +5,7 @@ revocation, and with it the key of what it pays.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -25,15 +25,15 @@ class Objective:
     key: str
     series: Series
     target: Decimal
+    window: date = field(init=False)
+    """The mission's only window, by its start."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "window", fixed_start(self.series.spec))
 
     def meter(self, partner_id: int) -> MeterKey:
         """The partner's meter that this objective reads."""
         return self.series.id, self.window, partner_id
-
-    @property
-    def window(self) -> date:
-        """The mission's only window."""
-        return fixed_start(self.series.spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +123,21 @@ def judge(
     stands = completion is not None and completion.stands
     if not stands and not mission.audience.admits(partner):
         return None
-    advances = []
+    advances, done = [], True
     for objective in mission.objectives:
         key = objective.meter(partner.id)
         was, value = before(key), current(key)
+        done = done and value >= objective.target
         if was != value:
             advances.append(Advance(objective, was, value))
+    if done == stands and (stands or not advances):
+        return None
     if mission.has_ended(now):
         return Progress(Verdict.TOO_LATE, ()) if advances else None
-    done = all(current(one.meter(partner.id)) >= one.target for one in mission.objectives)
     if done != stands:
         return Progress(Verdict.COMPLETED if done else Verdict.REVOKED, tuple(advances))
     visible = visible_advances(advances)
-    return Progress(Verdict.MOVED, visible) if visible and not stands else None
+    return Progress(Verdict.MOVED, visible) if visible else None
 
 
 def visible_advances(advances: Sequence[Advance]) -> tuple[Advance, ...]:

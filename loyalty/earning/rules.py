@@ -65,38 +65,42 @@ class Earning:
         self._by_kind: dict[str, list[EarningRule]] = {}
         for rule in rules:
             self._by_kind.setdefault(rule.activity_kind, []).append(rule)
-        self._matches: dict[tuple[int, int], bool] = {}
+        self._matches: dict[tuple[str, int], list[int]] = {}
 
     @property
     def most_grants(self) -> int:
         """How many rules may grant points for one activity."""
         return max(map(len, self._by_kind.values()), default=0)
 
-    def _admits(self, rule: EarningRule, product: Product) -> bool:
-        key = (rule.id, product.id)
+    def _of_product(self, kind: str, product: Product) -> list[int]:
+        """The places of the rules that the product matches."""
+        key = (kind, product.id)
         found = self._matches.get(key)
         if found is None:
-            found = self._matches[key] = rule.filter.admits_product(product)
+            rules = self._by_kind.get(kind, ())
+            found = [place for place, rule in enumerate(rules) if rule.filter.admits_product(product)]
+            self._matches[key] = found
         return found
 
-    def _counted(self, rule: EarningRule, lines: Sequence[Line]) -> Sequence[Line]:
-        if rule.filter.is_empty:
-            return lines
-        least = rule.filter.min_amount
-        return [
-            line
-            for line in lines
-            if self._admits(rule, line.product) and (least is None or line.amount >= least)
-        ]
+    def _counted(self, activity: Activity) -> dict[int, list[Line]]:
+        """The lines that each rule counts, by its place; an activity without lines, for the rules that ask nothing."""
+        rules = self._by_kind.get(activity.kind, ())
+        if not activity.lines:
+            return {place: [] for place, rule in enumerate(rules) if rule.filter.is_empty}
+        counted: dict[int, list[Line]] = {}
+        for line in activity.lines:
+            for place in self._of_product(activity.kind, line.product):
+                least = rules[place].filter.min_amount
+                if least is None or line.amount >= least:
+                    counted.setdefault(place, []).append(line)
+        return counted
 
     def grants(self, activity: Activity, *, partner: PartnerView, multiplier: Decimal) -> list[Grant]:
         """What the activity earns, rule by rule. `partner` and `multiplier` are from before the activity."""
         found = []
-        for rule in self._by_kind.get(activity.kind, ()):
+        for place, lines in sorted(self._counted(activity).items(), key=lambda item: item[0]):
+            rule = self._by_kind[activity.kind][place]
             if not rule.runs_at(activity.occurred_at) or not rule.audience.admits(partner):
-                continue
-            lines = self._counted(rule, activity.lines)
-            if not lines and (activity.lines or not rule.filter.is_empty):
                 continue
             counted = count(rule.basis, lines)
             exact = counted * rule.rate * multiplier

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure a ratio of two things measured in one run on one machine. They report; they never fail."""
