@@ -7,8 +7,11 @@ connection for the hot paths, which read and write in sets. `reading()` lends a 
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -109,3 +112,45 @@ async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
                 raise
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
     raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and its arguments, to be sent with others. `$1` counts from its own first argument."""
+
+    sql: str
+    args: tuple[Any, ...]
+
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+"""Rows by place, without names."""
+
+
+@lru_cache(maxsize=256)
+def _placed(sql: str, offset: int) -> str:
+    """The statement with its arguments counted from `offset`."""
+    return re.sub(r"\$(\d+)", lambda match: f"${int(match[1]) + offset}", sql)
+
+
+def _together(statements: Sequence[Statement]) -> tuple[list[str], list[Any]]:
+    texts: list[str] = []
+    args: list[Any] = []
+    for one in statements:
+        texts.append(_placed(one.sql, len(args)))
+        args += one.args
+    return texts, args
+
+
+async def fetch_together(connection: Connection, *reads: Statement) -> list[Rows]:
+    """Several reads in one round trip and one snapshot; the rows of each, in the order given."""
+    texts, args = _together(reads)
+    # A column can hold an array of rows: that is what brings results of different shapes home in one row.
+    arrays = ", ".join(f"ARRAY(SELECT r FROM ({text}) r)" for text in texts)  # noqa: S608  # constants
+    return list(await connection.fetchrow(f"SELECT {arrays}", *args))
+
+
+async def execute_together(connection: Connection, *writes: Statement) -> None:
+    """Several writes in one round trip. None of them sees what another one writes, so no two touch the same row."""
+    texts, args = _together(writes)
+    parts = ", ".join(f"w{place} AS ({text})" for place, text in enumerate(texts))
+    await connection.execute(f"WITH {parts} SELECT", *args)

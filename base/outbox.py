@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from base.database import Connection, transaction
+from base.database import Connection, Statement, transaction
 
 WRITE: Final = "INSERT INTO outbox (program_id, partner_ids, transaction_ids) VALUES ($1, $2, $3)"
 
@@ -46,6 +46,11 @@ class OutboxRow:
 
 
 Consumer: TypeAlias = Callable[[Connection, Sequence[OutboxRow]], Awaitable[None]]
+
+
+def leave(*, program_id: int, partner_ids: Sequence[int], transaction_ids: Sequence[int]) -> Statement:
+    """The statement that leaves a row."""
+    return Statement(WRITE, (program_id, partner_ids, transaction_ids))
 
 
 async def write(

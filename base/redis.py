@@ -2,7 +2,7 @@
 
 redis-py gives up a blocking read after 5 s and repeats each command up to 10 times: an INCR may then run twice, and an
 outage is felt only after a minute. So a client here repeats nothing (the pool replaces a dead connection when it is
-taken, which is what a restart of the server needs), and `base.feed` listens with a client of its own, without a timeout.
+taken, which is what a restart of the server needs), and `base.feed` listens with a client of its own that waits.
 
 Nothing tells the plain client that it talks to a cluster, so the server is asked. In a cluster there is only database 0
 and the keys of a script or pipeline share a hash tag; code written so runs on both.

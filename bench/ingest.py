@@ -40,7 +40,9 @@ async def create(url: str, name: str, *, template: str | None = None) -> str:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        await connection.execute(
+            f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else "")
+        )
     finally:
         await connection.close()
     return swap(url, name)

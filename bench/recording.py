@@ -1,11 +1,11 @@
 """A connection that remembers what was written over it, so that the same can be written again without Mitra."""
 
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import asyncpg
 
-WRITING = ("INSERT", "UPDATE", "DELETE")
+WRITING = ("INSERT", "UPDATE", "DELETE", "WITH w0 AS")
 
 
 class Recorder:
@@ -43,8 +43,10 @@ class Recorder:
 def _rows(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     if method == "copy_records_to_table":
         return len(kwargs["records"])
-    sizes = [len(arg) for arg in args[1:] if isinstance(arg, Sequence) and not isinstance(arg, str | bytes)]
-    return max(sizes, default=1) if "unnest" in args[0] else 1
+    query = args[0]
+    parts = re.split(r"\bw\d+ AS \(", query)[1:] or [query]
+    first = [re.search(r"unnest\(\$(\d+)", part) for part in parts]
+    return sum(1 if match is None else len(args[int(match[1])]) for match in first)
 
 
 recorder = Recorder()

@@ -48,10 +48,13 @@ async def build(key: str, *, now: datetime) -> World:
     """4,000 partners, 20 earning rules, 50 live missions, 10 leaderboards, a ladder and badges."""
     program = await create_program(program=ProgramInput(key, key), now=now)
     id_ = program.id
-    regions = [RegionInput("all", "All")] + [RegionInput(f"r{n}", f"Region {n}", "all") for n in range(REGIONS)]
+    regions = [RegionInput("all", "All")] + [
+        RegionInput(f"r{n}", f"Region {n}", "all") for n in range(REGIONS)
+    ]
     await upsert_regions(program_id=id_, regions=regions)
     partners = [
-        PartnerInput(f"p{n}", f"Partner {n}", PartnerKind.RETAILER, f"r{n % REGIONS}") for n in range(PARTNERS)
+        PartnerInput(f"p{n}", f"Partner {n}", PartnerKind.RETAILER, f"r{n % REGIONS}")
+        for n in range(PARTNERS)
     ]
     await upsert_partners(program_id=id_, partners=partners, now=now)
     products = [ProductInput(f"s{n}", f"Product {n}", category=f"c{n % CATEGORIES}") for n in range(PRODUCTS)]
@@ -85,7 +88,9 @@ async def _rules(program_id: int, now: datetime) -> None:
     rules = [EarningRuleInput(key, key, "SALE", per) for key, per in everything]
     for n in range(RULES - len(rules)):
         filter_ = FilterInput(categories=[f"c{n}"])
-        rules.append(EarningRuleInput(f"push-{n}", f"Push {n}", "SALE", PointsPer(quantity=Decimal(3)), filter_))
+        rules.append(
+            EarningRuleInput(f"push-{n}", f"Push {n}", "SALE", PointsPer(quantity=Decimal(3)), filter_)
+        )
     for rule in rules:
         await create_earning_rule(program_id=program_id, rule=rule, now=now)
 

@@ -5,15 +5,22 @@ from typing import Final
 
 from activity.journal import load_history, load_originals, save_activities
 from base import outbox
-from base.database import Connection
+from base.database import Connection, Statement, execute_together, fetch_together
 from base.ids import Ids
 from game.badges.rules import Award
 from game.missions.rules import Completion, reward_key
 from game.plan import Plan
 from game.state import Moment, PartnerState, State
-from loyalty.ledger.service import load_books, load_lots, load_transaction_ids, save_books
+from loyalty.ledger.service import (
+    build_books,
+    load_lots,
+    load_transaction_ids,
+    read_wallets,
+    save_books,
+    write_wallets,
+)
 from loyalty.tiers.rules import Standing
-from metrics.meters import load_meters, load_windows, save_meters
+from metrics.meters import build_meters, read_meters, read_parts, read_windows, write_meters
 from metrics.rules import MeterKey
 from partners.queries import view_of
 
@@ -25,7 +32,6 @@ FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 ORDER BY p.id FOR NO KEY UPDATE OF p
 """
-# Read after the locks: the lock statement's own snapshot may be from before it waited.
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
 STANDINGS: Final = """
 SELECT partner_id, level, since FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
@@ -94,10 +100,11 @@ async def lock_partners(
 ) -> dict[int, PartnerState]:
     """Lock the partners for the rest of the transaction. Their tiers are not known yet.
 
-    Raises `PlanMoved` where the configuration is not the plan's any more, before anything is read by it.
+    Raises `PlanMoved` where a partner lies in a region that the plan does not know yet.
     """
     rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids))
-    await check_version(connection, plan)
+    if any(row["region_id"] not in plan.regions.codes for row in rows):
+        raise PlanMoved
     return {
         row["id"]: PartnerState(
             view_of(row, regions=plan.regions, tier=None), row["activities"], row["version"]
@@ -123,50 +130,46 @@ async def load_state(
     partners: Mapping[int, PartnerState],
     keys: Iterable[MeterKey],
 ) -> State:
-    """Everything that locked partners have, as far as the meters of `keys` and what watches them need it."""
+    """Everything that locked partners have, as far as the meters of `keys` and what watches them need it.
+
+    Raises `PlanMoved` where the configuration is not the plan's any more. It is read here, after the locks: the lock
+    statement's own snapshot may be from before it waited.
+    """
     program_id, partner_ids = plan.program_id, list(partners)
-    meters = await load_meters(
-        connection, program_id=program_id, series=plan.counting.series, keys=companions(plan, keys)
+    series, ladder = plan.counting.series, plan.ladder
+    wanted = list(companions(plan, keys))
+    version, meters, parts, windows, wallets, standings, completions, awards = await fetch_together(
+        connection,
+        Statement(VERSION, (program_id,)),
+        read_meters(program_id=program_id, keys=wanted),
+        read_parts(program_id=program_id, series=series, keys=wanted),
+        read_windows(
+            program_id=program_id, series_ids=[ladder.series.id] if ladder else [], partner_ids=partner_ids
+        ),
+        read_wallets(program_id=program_id, partner_ids=partner_ids),
+        Statement(STANDINGS, (program_id, partner_ids)),
+        Statement(COMPLETIONS, (program_id, partner_ids)),
+        Statement(AWARDS, (program_id, partner_ids)),
     )
+    if version != [(plan.version,)]:
+        raise PlanMoved
     state = State(
         plan=plan,
         ids=ids,
         partners=partners,
-        meters=meters,
-        books=await load_books(connection, program_id=program_id, partner_ids=partner_ids),
-        standings={},
-        completions={},
-        awards={},
-    )
-    if plan.missions:
-        for row in await connection.fetch(COMPLETIONS, program_id, partner_ids):
-            state.completions[row["mission_id"], row["partner_id"]] = Completion(*row)
-    if plan.badges:
-        for row in await connection.fetch(AWARDS, program_id, partner_ids):
-            state.awards[row["partner_id"], row["badge_id"], row["level"]] = Award(*row)
-    if plan.ladder is not None:
-        await _load_tiers(connection, state)
-    return state
-
-
-async def _load_tiers(connection: Connection, state: State) -> None:
-    ladder = state.plan.ladder
-    assert ladder is not None
-    program_id, partner_ids = state.plan.program_id, list(state.partners)
-    for row in await connection.fetch(STANDINGS, program_id, partner_ids):
-        state.standings[row["partner_id"]] = Standing(row["level"], row["since"])
-    for partner_id, partner in state.partners.items():
-        standing = state.standings.get(partner_id)
-        partner.set_tier(ladder.tiers[standing.level if standing else 0])
-    await load_windows(
-        connection,
-        program_id=program_id,
-        series_ids=[ladder.series.id],
-        partner_ids=partner_ids,
-        into=state.meters,
+        meters=build_meters(series=series, rows=meters, parts=parts, windows=windows),
+        books=build_books(wallets),
+        standings={partner_id: Standing(level, since) for partner_id, level, since in standings},
+        completions={(row[0], row[1]): Completion(*row) for row in completions},
+        awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
     )
     for key in state.meters:
         state.note_ladder(key)
+    if ladder is not None:
+        for partner_id, partner in partners.items():
+            standing = state.standings.get(partner_id)
+            partner.set_tier(ladder.tiers[standing.level if standing else 0])
+    return state
 
 
 async def load_lots_into(
@@ -229,55 +232,62 @@ async def save_state(connection: Connection, state: State) -> None:
     """Write all that changed, and leave a row in the outbox."""
     program_id = state.plan.program_id
     await save_activities(connection, program_id=program_id, activities=state.activities)
+    await execute_together(
+        connection,
+        write_wallets(program_id=program_id, books=state.books),
+        *write_meters(program_id=program_id, meters=state.meters),
+        _write_standings(state),
+        _write_completions(state),
+        _write_awards(state),
+        _write_partners(state),
+        outbox.leave(
+            program_id=program_id,
+            partner_ids=list(state.partners),
+            transaction_ids=[one.id for one in state.transactions if one.facts],
+        ),
+    )
     await save_books(connection, program_id=program_id, books=state.books, transactions=state.transactions)
-    await save_meters(connection, program_id=program_id, meters=state.meters)
-    await _save_game(connection, state)
+
+
+def _write_partners(state: State) -> Statement:
     partners = state.partners.values()
-    await connection.execute(
-        SAVE_PARTNERS,
-        program_id,
+    columns = (
         [one.view.id for one in partners],
         [one.number for one in partners],
         [one.version for one in partners],
     )
-    await outbox.write(
-        connection,
-        program_id=program_id,
-        partner_ids=list(state.partners),
-        transaction_ids=[one.id for one in state.transactions if one.facts],
+    return Statement(SAVE_PARTNERS, (state.plan.program_id, *columns))
+
+
+def _write_standings(state: State) -> Statement:
+    changed = [(partner_id, one) for partner_id, one in state.standings.items() if one.changed]
+    columns = (
+        [partner_id for partner_id, _ in changed],
+        [one.level for _, one in changed],
+        [one.since for _, one in changed],
     )
+    return Statement(SAVE_STANDINGS, (state.plan.program_id, *columns))
 
 
-async def _save_game(connection: Connection, state: State) -> None:
-    program_id = state.plan.program_id
-    standings = [(partner_id, one) for partner_id, one in state.standings.items() if one.changed]
-    if standings:
-        await connection.execute(
-            SAVE_STANDINGS,
-            program_id,
-            [partner_id for partner_id, _ in standings],
-            [one.level for _, one in standings],
-            [one.since for _, one in standings],
-        )
-    completions = [one for one in state.completions.values() if one.changed]
-    if completions:
-        await connection.execute(
-            SAVE_COMPLETIONS,
-            program_id,
-            [one.mission_id for one in completions],
-            [one.partner_id for one in completions],
-            [one.n for one in completions],
-            [one.completed_at for one in completions],
-            [one.revoked_at for one in completions],
-        )
-    awards = [one for one in state.awards.values() if one.changed]
-    if awards:
-        await connection.execute(
-            SAVE_AWARDS,
-            program_id,
-            [one.badge_id for one in awards],
-            [one.partner_id for one in awards],
-            [one.level for one in awards],
-            [one.awarded_at for one in awards],
-            [one.revoked_at for one in awards],
-        )
+def _write_completions(state: State) -> Statement:
+    changed = [one for one in state.completions.values() if one.changed]
+    columns = (
+        [one.mission_id for one in changed],
+        [one.partner_id for one in changed],
+        [one.n for one in changed],
+        [one.completed_at for one in changed],
+        [one.revoked_at for one in changed],
+    )
+    return Statement(SAVE_COMPLETIONS, (state.plan.program_id, *columns))
+
+
+def _write_awards(state: State) -> Statement:
+    changed = [one for one in state.awards.values() if one.changed]
+    columns = (
+        [one.badge_id for one in changed],
+        [one.partner_id for one in changed],
+        [one.level for one in changed],
+        [one.awarded_at for one in changed],
+        [one.revoked_at for one in changed],
+    )
+    return Statement(SAVE_AWARDS, (state.plan.program_id, *columns))

@@ -1,12 +1,12 @@
-"""The meters' rows: loaded in one statement for all that a batch may move, written in one."""
+"""The meters' rows: what reads and writes them, in sets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
 from activity.rules import ZERO
-from base.database import Connection
+from base.database import Rows, Statement
 from metrics.rules import DISTINCT, Meter, MeterKey, Series
 
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -64,61 +64,61 @@ def _columns(keys: Sequence[MeterKey]) -> tuple[list[int], list[date], list[int]
     return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
 
 
-async def load_meters(
-    connection: Connection, *, program_id: int, series: Mapping[int, Series], keys: Iterable[MeterKey]
-) -> Meters:
-    """The meters of `keys`, and what a distinct count has seen: one statement, two where something is distinct."""
+def read_meters(*, program_id: int, keys: Sequence[MeterKey]) -> Statement:
+    """The meters of `keys`."""
+    return Statement(LOAD, (program_id, *_columns(keys)))
+
+
+def read_parts(*, program_id: int, series: Mapping[int, Series], keys: Sequence[MeterKey]) -> Statement:
+    """What the distinct counts among `keys` have seen."""
+    distinct = [key for key in keys if series[key[0]].metric.measure in DISTINCT]
+    return Statement(LOAD_PARTS, (program_id, *_columns(distinct)))
+
+
+def read_windows(*, program_id: int, series_ids: Sequence[int], partner_ids: Sequence[int]) -> Statement:
+    """Every window of these series for these partners. Without the parts of a distinct count: for looking only."""
+    return Statement(LOAD_WINDOWS, (program_id, series_ids, partner_ids))
+
+
+def build_meters(*, series: Mapping[int, Series], rows: Rows, parts: Rows, windows: Rows) -> Meters:
+    """The meters of what was read: `rows` with their `parts`, and of `windows` what `rows` has not."""
     meters = Meters(series)
-    wanted = list(keys)
-    if not wanted:
-        return meters
-    for row in await connection.fetch(LOAD, program_id, *_columns(wanted)):
-        series_id, window_start, partner_id, value, reached_at, version = row
-        parts: dict[str, Decimal] | None = {} if series[series_id].metric.measure in DISTINCT else None
-        meters[series_id, window_start, partner_id] = Meter(value, reached_at, version, parts)
-    distinct = [key for key in wanted if series[key[0]].metric.measure in DISTINCT]
-    if distinct:
-        for row in await connection.fetch(LOAD_PARTS, program_id, *_columns(distinct)):
-            parts = meters[row["series_id"], row["window_start"], row["partner_id"]].parts
-            assert parts is not None
-            parts[row["part"]] = row["count"]
+    for series_id, window_start, partner_id, value, reached_at, version in rows:
+        seen: dict[str, Decimal] | None = {} if series[series_id].metric.measure in DISTINCT else None
+        meters[series_id, window_start, partner_id] = Meter(value, reached_at, version, seen)
+    for series_id, window_start, partner_id, part, count in parts:
+        stored = meters[series_id, window_start, partner_id].parts
+        assert stored is not None
+        stored[part] = count
+    for series_id, window_start, partner_id, value, reached_at, version in windows:
+        meters.setdefault((series_id, window_start, partner_id), Meter(value, reached_at, version))
     return meters
 
 
-async def load_windows(
-    connection: Connection,
-    *,
-    program_id: int,
-    series_ids: Sequence[int],
-    partner_ids: Sequence[int],
-    into: Meters,
-) -> None:
-    """Every window of these series for these partners, into `into`; what stands there already stays.
-
-    Without the parts of a distinct count: these are for reading.
-    """
-    for row in await connection.fetch(LOAD_WINDOWS, program_id, series_ids, partner_ids):
-        key = (row["series_id"], row["window_start"], row["partner_id"])
-        if key not in into:
-            into[key] = Meter(row["value"], row["reached_at"], row["version"])
-
-
-async def save_meters(connection: Connection, *, program_id: int, meters: Meters) -> None:
-    """Write the meters that moved."""
+def write_meters(*, program_id: int, meters: Meters) -> tuple[Statement, Statement]:
+    """The meters that moved, and the parts that did."""
     moved = [(key, meter) for key, meter in meters.items() if meter.moved]
-    if not moved:
-        return
-    await connection.execute(
-        SAVE,
-        program_id,
-        *_columns([key for key, _ in moved]),
-        [meter.value for _, meter in moved],
-        [meter.reached_at for _, meter in moved],
-        [meter.version for _, meter in moved],
-    )
     parts = [
         (key, part, meter.parts[part]) for key, meter in moved if meter.parts for part in meter.moved_parts
     ]
-    if parts:
-        keys, names, counts = zip(*parts, strict=True)
-        await connection.execute(SAVE_PARTS, program_id, *_columns(keys), names, counts)
+    return (
+        Statement(
+            SAVE,
+            (
+                program_id,
+                *_columns([key for key, _ in moved]),
+                [meter.value for _, meter in moved],
+                [meter.reached_at for _, meter in moved],
+                [meter.version for _, meter in moved],
+            ),
+        ),
+        Statement(
+            SAVE_PARTS,
+            (
+                program_id,
+                *_columns([key for key, _, _ in parts]),
+                [part for _, part, _ in parts],
+                [count for _, _, count in parts],
+            ),
+        ),
+    )

@@ -7,11 +7,11 @@ from typing import Any, Final
 import orjson
 
 from base import outbox
-from base.database import Connection, retrying, transaction
+from base.database import Connection, execute_together, fetch_together, retrying, transaction
 from base.errors import Invalid, NotFound
 from base.ids import take_ids
 from loyalty.ledger.rules import ADJUSTED, POINT, Books, EntryKind, Transaction, grant, withdraw
-from loyalty.ledger.service import load_books, load_lots, save_books
+from loyalty.ledger.service import build_books, load_lots, read_wallets, save_books, write_wallets
 
 MOST: Final = 2**53 - 1
 MAX_TEXT: Final = 500
@@ -84,7 +84,10 @@ def _answer_again(before: Any, partner_id: int, asked: dict[str, object]) -> Adj
 async def _post(
     connection: Connection, program_id: int, partner_id: int, key: str, carried: dict[str, Any], now: datetime
 ) -> Adjustment:
-    books = await load_books(connection, program_id=program_id, partner_ids=[partner_id])
+    (wallets,) = await fetch_together(
+        connection, read_wallets(program_id=program_id, partner_ids=[partner_id])
+    )
+    books = build_books(wallets)
     ids = await take_ids(connection, 2)
     posted = Transaction(
         id=ids.take(), partner_id=partner_id, key=key, activity_id=None, occurred_at=now, posted_at=now
@@ -105,6 +108,7 @@ async def _post(
             "kind": EntryKind.ADJUST.value,
         }
     )
+    await execute_together(connection, write_wallets(program_id=program_id, books=books))
     await save_books(connection, program_id=program_id, books=books, transactions=[posted])
     await outbox.write(
         connection, program_id=program_id, partner_ids=[partner_id], transaction_ids=[posted.id]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from base.database import Connection
+from base.database import Connection, Statement
 from loyalty.ledger.rules import WALLET, Books, Lot, Transaction, Wallet
 
 LOAD_WALLETS: Final = """
@@ -96,10 +96,14 @@ LOT_COLUMNS: Final = (
 MOVEMENT_COLUMNS: Final = ("program_id", "lot_id", "transaction_id", "number", "kind", "amount")
 
 
-async def load_books(connection: Connection, *, program_id: int, partner_ids: Sequence[int]) -> Books:
-    """The partners' wallets; their lots only where `load_lots` is asked for them."""
-    rows = await connection.fetch(LOAD_WALLETS, program_id, partner_ids)
-    return Books(Wallet(*row) for row in rows)
+def read_wallets(*, program_id: int, partner_ids: Sequence[int]) -> Statement:
+    """The partners' wallets."""
+    return Statement(LOAD_WALLETS, (program_id, partner_ids))
+
+
+def build_books(wallets: Iterable[Sequence[Any]]) -> Books:
+    """Books of the wallets that were read; lots only where `load_lots` is asked for them."""
+    return Books(Wallet(*row) for row in wallets)
 
 
 async def load_lots(
@@ -128,15 +132,12 @@ async def load_transaction_ids(
     return {row["key"]: row["id"] for row in await connection.fetch(LOAD_KEYS, program_id, keys)}
 
 
-async def save_books(
-    connection: Connection, *, program_id: int, books: Books, transactions: Iterable[Transaction]
-) -> None:
-    """Write the transactions with all that they posted, and the wallets and lots as they stand now."""
-    posted = list(transactions)
+def write_wallets(*, program_id: int, books: Books) -> Statement:
+    """The wallets that changed. Before `save_books`: entries and lots refer to them."""
     wallets = [one for one in books.wallets.values() if one.changed]
-    if wallets:
-        await connection.execute(
-            SAVE_WALLETS,
+    return Statement(
+        SAVE_WALLETS,
+        (
             program_id,
             [one.partner_id for one in wallets],
             [one.unit for one in wallets],
@@ -145,7 +146,15 @@ async def save_books(
             [one.held for one in wallets],
             [one.debt for one in wallets],
             [one.version for one in wallets],
-        )
+        ),
+    )
+
+
+async def save_books(
+    connection: Connection, *, program_id: int, books: Books, transactions: Sequence[Transaction]
+) -> None:
+    """Write the transactions with all that they posted, and the lots as they stand now."""
+    posted = transactions
     await _copy(
         connection,
         "ledger_transaction",
