@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PORT ?= 8000
+PORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -34,14 +34,14 @@ $(STAMP): $(LOCKS) pyproject.toml
 	[ -n "$$python" ] || { echo 'Mitra needs Python 3.11 or newer: install it, or name it with PYTHON=…' >&2; exit 1; }; \
 	[ -x $(BIN)/python ] && $(BIN)/python -c '' 2>/dev/null || "$$python" -m venv --clear $(VENV)
 	@echo 'Installing the locked dependencies …'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps \
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check --no-input --require-hashes --no-deps \
 		$(addprefix -r ,$(LOCKS))
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-build-isolation --no-deps \
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check --no-input --no-build-isolation --no-deps \
 		--no-index --editable .
 	@touch $@
 
 run: setup ## start everything, load the demo once, and serve it on port 8000 (PORT= for another)
-	@exec $(BIN)/mitra serve --demo --port $(PORT)
+	@exec $(BIN)/mitra serve --demo $(if $(PORT),--port $(PORT))
 
 test: check ## every check: format, lint, types, import contracts, SDL, tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
