@@ -80,7 +80,7 @@ async def _rebuild(settings: "Settings", program: str | None) -> None:
         console.print(table)
     total = sum(one.standings for one in done)
     console.print(
-        f"Rebuilt {len(done)} seasons, {total:,} standings, in {sum(one.seconds for one in done):.2f} s."
+        f"Rebuilt {total:,} standings of {len(done)} seasons in {sum(one.seconds for one in done):.2f} s."
     )
 
 

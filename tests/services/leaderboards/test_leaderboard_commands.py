@@ -1,5 +1,6 @@
 """`mitra boards`, as its users run it, and the picture of a board."""
 
+import asyncio
 from dataclasses import replace
 from io import StringIO
 
@@ -12,6 +13,7 @@ from leaderboards.rebuild import heal
 from ops.board_table import draw_board, movement
 from tests.command import Mitra
 from tests.services.leaderboards.scenes import make_scene, relay
+from tests.services.programs import rows
 
 
 def picture(change: BoardChange, before: dict[str, int]) -> str:
@@ -47,14 +49,25 @@ def test_movement_is_an_arrow_and_a_number(before: int | None, now: int, shown: 
     assert movement(before, now).plain == shown
 
 
-def test_boards_are_rebuilt_from_the_command_line(mitra: Mitra) -> None:
-    assert mitra.run("program", "create", "harbour", "--name", "Harbour Foods").returncode == 0
-    done = mitra.run("boards", "rebuild", "--program", "harbour")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Rebuilt 0 seasons, 0 standings" in done.stdout
-    unknown = mitra.run("boards", "rebuild", "--program", "nothing")
-    assert unknown.returncode == 1
-    assert "there is no program nothing" in unknown.stderr
-    board = mitra.run("boards", "watch", "nothing")
-    assert board.returncode == 1
-    assert "there is no leaderboard 'nothing'" in board.stderr
+async def test_boards_are_rebuilt_from_the_command_line(
+    boards: base.redis.Client, mitra: Mitra, database_url: str, redis_url: str
+) -> None:
+    scene = await make_scene("a", "b")
+    view = await scene.add_board()
+    await scene.count(view, {"a": 5, "b": 3})
+    (program,) = await rows("SELECT key FROM program WHERE id = $1", scene.program_id)
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        servers = {"MITRA_DATABASE_URL": database_url, "MITRA_REDIS_URL": redis_url}
+        done = await asyncio.to_thread(mitra.run, "boards", *arguments, **servers)
+        return done.returncode, done.stdout + done.stderr
+
+    status, output = await run("rebuild", "--program", program["key"])
+    assert status == 0, output
+    assert "Rebuilt 2 standings" in output
+    assert (await scene.view()).season.generation == 1
+
+    status, output = await run("rebuild", "--program", "nothing")
+    assert (status, "there is no program nothing" in output) == (1, True)
+    status, output = await run("watch", "nothing", "--program", program["key"])
+    assert (status, "there is no leaderboard 'nothing'" in output) == (1, True)
