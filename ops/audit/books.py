@@ -1,0 +1,149 @@
+"""The books: double entry, wallets that are the sum of their entries, lots that account for every point."""
+
+from typing import Final
+
+from ops.audit.check import Check, sql_check
+
+ENTRIES: Final = "SELECT count(*) FROM ledger_entry WHERE program_id = $1"
+WALLETS: Final = "SELECT count(*) FROM wallet WHERE program_id = $1"
+LOTS: Final = "SELECT count(*) FROM lot WHERE program_id = $1"
+
+BALANCED: Final = sql_check(
+    "double entry",
+    "the entries of a transaction sum to zero in each unit",
+    rows=ENTRIES,
+    wrong="""
+    SELECT 'transaction ' || transaction_id || ' ' || unit FROM ledger_entry WHERE program_id = $1
+    GROUP BY transaction_id, unit HAVING sum(amount) <> 0
+    """,
+)
+
+ONCE: Final = sql_check(
+    "one cause, one transaction",
+    "no two transactions have the same key",
+    rows="SELECT count(*) FROM ledger_transaction WHERE program_id = $1",
+    wrong="SELECT key FROM ledger_transaction WHERE program_id = $1 GROUP BY key HAVING count(*) > 1",
+)
+
+BUCKETS: Final = sql_check(
+    "buckets",
+    "each bucket of a wallet is the sum of its entries; debt counts below zero",
+    rows=WALLETS,
+    wrong="""
+    SELECT 'partner ' || coalesce(w.partner_id, e.partner_id) || ' ' || coalesce(w.unit, e.unit)
+    FROM (SELECT * FROM wallet WHERE program_id = $1) w
+    FULL JOIN (SELECT partner_id, unit, coalesce(sum(amount) FILTER (WHERE bucket = 'AVAILABLE'), 0) AS available,
+                      coalesce(sum(amount) FILTER (WHERE bucket = 'PENDING'), 0) AS pending,
+                      coalesce(sum(amount) FILTER (WHERE bucket = 'HELD'), 0) AS held,
+                      coalesce(-sum(amount) FILTER (WHERE bucket = 'DEBT'), 0) AS debt
+               FROM ledger_entry WHERE program_id = $1 AND partner_id IS NOT NULL GROUP BY partner_id, unit) e
+           ON e.partner_id = w.partner_id AND e.unit = w.unit
+    WHERE (coalesce(w.available, 0), coalesce(w.pending, 0), coalesce(w.held, 0), coalesce(w.debt, 0))
+       <> (coalesce(e.available, 0), coalesce(e.pending, 0), coalesce(e.held, 0), coalesce(e.debt, 0))
+    """,
+)
+
+SIGNS: Final = sql_check(
+    "no bucket below zero",
+    "no bucket is below zero, and debt stands only where nothing is available",
+    rows=WALLETS,
+    wrong="""
+    SELECT 'partner ' || partner_id || ' ' || unit FROM wallet
+    WHERE program_id = $1 AND (least(available, pending, held, debt) < 0 OR (debt > 0 AND available > 0))
+    """,
+)
+
+VERSIONS: Final = sql_check(
+    "wallet versions",
+    "a wallet's entries are numbered from 1 without a gap, up to its version",
+    rows=ENTRIES,
+    wrong="""
+    SELECT 'partner ' || w.partner_id || ' ' || w.unit
+    FROM wallet w
+    LEFT JOIN (SELECT partner_id, unit, count(*) AS count, min(version) AS first, max(version) AS last
+               FROM ledger_entry WHERE program_id = $1 AND partner_id IS NOT NULL GROUP BY partner_id, unit) e
+           ON e.partner_id = w.partner_id AND e.unit = w.unit
+    WHERE w.program_id = $1 AND (w.version <> coalesce(e.count, 0) OR w.version <> coalesce(e.last, 0) OR e.first <> 1)
+    """,
+)
+
+CHAINED: Final = sql_check(
+    "balances after",
+    "an entry's balance is the one before it in its bucket, and its amount",
+    rows=ENTRIES,
+    wrong="""
+    SELECT 'entry ' || transaction_id || ':' || number
+    FROM (SELECT transaction_id, number, balance_after, amount + lag(balance_after, 1, 0::bigint)
+                     OVER (PARTITION BY partner_id, unit, bucket ORDER BY version) AS expected
+          FROM ledger_entry WHERE program_id = $1 AND partner_id IS NOT NULL) e
+    WHERE balance_after <> expected
+    """,
+)
+
+TOLD: Final = sql_check(
+    "told as posted",
+    "the points that a partner was told of are those that its wallet was posted",
+    rows="SELECT count(*) FROM ledger_transaction WHERE program_id = $1",
+    wrong="""
+    SELECT 'partner ' || coalesce(e.partner_id, f.partner_id) || ' ' || coalesce(e.unit, f.unit)
+    FROM (SELECT partner_id, unit, sum(amount) AS amount FROM ledger_entry
+          WHERE program_id = $1 AND partner_id IS NOT NULL GROUP BY partner_id, unit) e
+    FULL JOIN (SELECT t.partner_id, f ->> 'unit' AS unit, sum((f ->> 'amount')::bigint) AS amount
+               FROM ledger_transaction t CROSS JOIN LATERAL json_array_elements(t.facts) AS f
+               WHERE t.program_id = $1 AND f ->> 'type' = 'PointsPosted' GROUP BY t.partner_id, f ->> 'unit') f
+           ON f.partner_id = e.partner_id AND f.unit = e.unit
+    WHERE coalesce(e.amount, 0) <> coalesce(f.amount, 0)
+    """,
+)
+
+COVERED: Final = sql_check(
+    "wallets and lots",
+    "available, pending and held together are what the lots have left and held",
+    rows=WALLETS,
+    wrong="""
+    SELECT 'partner ' || coalesce(w.partner_id, l.partner_id) || ' ' || coalesce(w.unit, l.unit)
+    FROM (SELECT * FROM wallet WHERE program_id = $1) w
+    FULL JOIN (SELECT partner_id, unit, sum(remaining + held) AS points FROM lot WHERE program_id = $1
+               GROUP BY partner_id, unit) l ON l.partner_id = w.partner_id AND l.unit = w.unit
+    WHERE coalesce(w.available + w.pending + w.held, 0) <> coalesce(l.points, 0)
+    """,
+)
+
+ACCOUNTED: Final = sql_check(
+    "lots add up",
+    "what a lot was granted is remaining, held, spent, expired, reversed or repaid",
+    rows=LOTS,
+    wrong="""
+    SELECT 'lot ' || id FROM lot
+    WHERE program_id = $1 AND granted <> remaining + held + spent + expired + reversed + repaid
+    """,
+)
+
+RECALLED: Final = sql_check(
+    "recalls",
+    "returns never took more for a lot than it was granted and did not expire",
+    rows=LOTS,
+    wrong="""
+    SELECT 'lot ' || id FROM lot WHERE program_id = $1 AND NOT recalled BETWEEN 0 AND granted - expired
+    """,
+)
+
+MOVED: Final = sql_check(
+    "lot movements",
+    "a lot's columns are the sums of its movements",
+    rows="SELECT count(*) FROM lot_movement WHERE program_id = $1",
+    wrong="""
+    SELECT 'lot ' || l.id FROM lot l
+    LEFT JOIN (SELECT lot_id, coalesce(sum(amount) FILTER (WHERE kind = 'GRANTED'), 0) AS granted,
+                      coalesce(sum(amount) FILTER (WHERE kind = 'SPENT'), 0) AS spent,
+                      coalesce(sum(amount) FILTER (WHERE kind = 'REVERSED'), 0) AS reversed,
+                      coalesce(sum(amount) FILTER (WHERE kind = 'REPAID'), 0) AS repaid
+               FROM lot_movement WHERE program_id = $1 GROUP BY lot_id) m ON m.lot_id = l.id
+    WHERE l.program_id = $1 AND (l.granted, l.spent, l.reversed, l.repaid)
+       IS DISTINCT FROM (m.granted, m.spent, m.reversed, m.repaid)
+    """,
+)
+
+BOOKS: Final[tuple[Check, ...]] = (
+    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, ACCOUNTED, RECALLED, MOVED,
+)  # fmt: skip

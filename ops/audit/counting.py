@@ -1,0 +1,127 @@
+"""The meters, counted again from the journal by the very code that counted them live, page by page of partners.
+
+A page is one snapshot of the database, so that activities which arrive meanwhile disturb nothing. Series that are still
+being filled are left out, and the finding says how many.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from activity.journal import load_history
+from base.database import Connection, reading, transaction
+from game.loading import load_points, load_rewards_apart
+from game.plan import load_plan
+from metrics.history import recount
+from metrics.meters import Meters
+from metrics.rules import Counting, MeterKey
+from metrics.windows import label
+from ops.audit.check import SHOWN, Check, Finding, sql_check
+
+PARTNERS_AT_ONCE: Final = 200
+ACTIVITIES_AT_ONCE: Final = 10_000
+"""A page ends where it would hold more; a partner's journal is never split."""
+
+SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+NEXT_PARTNERS: Final = """
+SELECT id, activities FROM partner WHERE program_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+STORED: Final = """
+SELECT series_id, window_start, partner_id, value, reached_at FROM meter
+WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
+"""
+
+PARTS: Final = sql_check(
+    "distinct counts",
+    "a distinct count is the number of its parts above zero",
+    rows="SELECT count(*) FROM meter_part WHERE program_id = $1",
+    wrong="""
+    SELECT 'series ' || t.series_id || ' window ' || t.window_start || ' partner ' || t.partner_id
+    FROM meter t
+    JOIN meter_series s ON s.program_id = $1 AND s.id = t.series_id
+    JOIN metric m ON m.program_id = $1 AND m.id = s.metric_id AND m.measure IN ('DISTINCT_PRODUCTS', 'DISTINCT_DAYS')
+    LEFT JOIN (SELECT series_id, window_start, partner_id, count(*) FILTER (WHERE count > 0) AS parts
+               FROM meter_part WHERE program_id = $1 GROUP BY series_id, window_start, partner_id) p
+           ON p.series_id = t.series_id AND p.window_start = t.window_start AND p.partner_id = t.partner_id
+    WHERE t.program_id = $1 AND t.value <> coalesce(p.parts, 0)
+    """,
+)
+
+
+async def look_at_meters(program_id: int) -> Finding:
+    """Recount every meter of every filled series, and compare value and time."""
+    async with reading() as connection:
+        plan = await load_plan(connection, program_id)
+    counting = Counting(one for one in plan.counting.series.values() if one.id not in plan.unfilled)
+    looked, wrong = 0, 0
+    first: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        after, seen, offending = await _look_at_page(program_id, counting, after)
+        looked, wrong = looked + seen, wrong + len(offending)
+        first += offending[: SHOWN - len(first)]
+    left_out = len(plan.unfilled)
+    note = f"left out: {left_out} series that are still being filled" if left_out else ""
+    return Finding(looked, wrong, tuple(first), note)
+
+
+async def _look_at_page(program_id: int, counting: Counting, after: int) -> tuple[int | None, int, list[str]]:
+    """The last partner of the next page (None where there is none), meters seen, and those that are wrong."""
+    async with transaction() as connection:
+        await connection.execute(SNAPSHOT)
+        partner_ids = await _next_partners(connection, program_id, after)
+        if not partner_ids:
+            return None, 0, []
+        history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
+        points = await load_points(connection, program_id=program_id, activity_ids=list(history))
+        apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
+        rows = await connection.fetch(STORED, program_id, list(counting.series), partner_ids)
+    stored = {
+        (row["series_id"], row["window_start"], row["partner_id"]): (row["value"], row["reached_at"])
+        for row in rows
+    }
+    true = recount(counting, history.values(), points, apart)
+    return partner_ids[-1], len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true)
+
+
+async def _next_partners(connection: Connection, program_id: int, after: int) -> list[int]:
+    rows = await connection.fetch(NEXT_PARTNERS, program_id, after, PARTNERS_AT_ONCE)
+    found: list[int] = []
+    activities = 0
+    for row in rows:
+        activities += row["activities"]
+        if found and activities > ACTIVITIES_AT_ONCE:
+            break
+        found.append(row["id"])
+    return found
+
+
+def compare(
+    counting: Counting, *, stored: dict[MeterKey, tuple[Decimal, datetime]], true: Meters
+) -> list[str]:
+    """Name the meters that are not as the journal has them. One that nothing counts for any more keeps its time."""
+    wrong = []
+    for key in sorted(stored.keys() | true.keys()):
+        value, reached_at = stored.get(key, (Decimal(0), None))
+        counted = true.get(key)
+        expected = Decimal(0) if counted is None else counted.value
+        if value != expected:
+            wrong.append(f"{_name(counting, key)}: {value:f}, not {expected:f}")
+        elif counted is not None and reached_at != counted.reached_at:
+            wrong.append(f"{_name(counting, key)}: reached at {reached_at}, not {counted.reached_at}")
+    return wrong
+
+
+def _name(counting: Counting, key: MeterKey) -> str:
+    series = counting.series[key[0]]
+    window = label(series.spec.period, key[1])
+    return f"{series.metric.key} {series.spec.period.value.lower()} {window} partner {key[2]}"
+
+
+METERS: Final = Check(
+    "meters",
+    "each meter is what the journal counts to, and was reached when the last that counts occurred",
+    look_at_meters,
+)
+
+COUNTING: Final[tuple[Check, ...]] = (METERS, PARTS)

@@ -1,0 +1,110 @@
+"""`mitra audit`: whether every invariant holds."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from base.settings import Settings
+    from ops.audit.checks import Checked
+    from partners.queries import ProgramRow
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(audit)
+
+
+def audit(
+    program: Annotated[
+        str | None, typer.Option(help="Only the program of this key.", show_default="all programs")
+    ] = None,
+) -> None:
+    """Prove the books: check every invariant. It only reads, and may run beside the service.
+
+    Exit status 1 where one is broken; the table names the first offenders.
+
+    Example: [bold]mitra audit --program harbour-foods[/bold]
+    """
+    from base.settings import Settings
+    from ops.running import run
+
+    settings = Settings()
+    if not run(_audit(settings, program), settings):
+        raise typer.Exit(1)
+
+
+async def _audit(settings: "Settings", key: str | None) -> bool:
+    """Audit the programs; whether all is well."""
+    from rich.console import Console
+
+    from base.database import reading
+    from ops.installation import open_installation
+    from partners.queries import find_program
+
+    console = Console(highlight=False)
+    async with open_installation(settings) as servers:
+        async with reading() as connection:
+            keys = (
+                [row["key"] for row in await connection.fetch("SELECT key FROM program ORDER BY key")]
+                if key is None
+                else [key]
+            )
+            programs = [await find_program(connection, one) for one in keys]
+        broken = [await servers.guard(_report(console, program)) for program in programs]
+    if not broken:
+        console.print("There is no program to audit.")
+    return not sum(broken)
+
+
+async def _report(console: "Console", program: "ProgramRow") -> int:
+    """Print one program's table; how many invariants are broken."""
+    from rich.live import Live
+
+    from ops.audit.checks import audit_program
+
+    table = _open_table(program.key)
+    seen: list[Checked] = []
+    with Live(table, console=console, refresh_per_second=4):
+        async for checked in audit_program(program.id):
+            seen.append(checked)
+            _add_row(table, checked)
+    broken = sum(checked.finding.violations > 0 for checked in seen)
+    seconds = sum(checked.seconds for checked in seen)
+    told = f"{broken} of {len(seen)} invariants are broken" if broken else f"All {len(seen)} invariants hold"
+    console.print(f"{told} ({seconds:.1f} s).", style="bold red" if broken else "bold green")
+    return broken
+
+
+def _open_table(key: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=f"Audit of {key}", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("invariant", ratio=1)
+    for title in ("rows", "violations", "seconds"):
+        table.add_column(title, justify="right")
+    return table
+
+
+def _add_row(table: "Table", checked: "Checked") -> None:
+    from rich.text import Text
+
+    finding = checked.finding
+    told = Text(checked.check.sentence)
+    if finding.note:
+        told.append(f"\n{finding.note}", style="yellow")
+    for offender in finding.offending:
+        told.append(f"\n  {offender}", style="red")
+    if finding.violations > len(finding.offending):
+        told.append("\n  …", style="red")
+    table.add_row(
+        told,
+        f"{finding.looked:,}",
+        f"{finding.violations:,}",
+        f"{checked.seconds:.2f}",
+        style="red" if finding.violations else None,
+    )
