@@ -47,7 +47,7 @@ test: check ## every check: format, lint, types, import contracts, SDL, tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check: setup ## the checks that run no test
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo 'Run `make fmt`.' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
