@@ -28,7 +28,14 @@ from partners.checks import (
     item_path,
     unknown,
 )
-from partners.configuration import LockedProgram, configure, lock_program, raise_config_version, settle_key
+from partners.configuration import (
+    LockedProgram,
+    configure,
+    hold_activities,
+    lock_program,
+    raise_config_version,
+    settle_key,
+)
 
 FIND: Final = (
     "SELECT id, name, activity_kinds, measure, line_filter FROM metric WHERE program_id = $1 AND key = $2"
@@ -46,6 +53,7 @@ SELECT id FROM meter_series
 WHERE program_id = $1 AND metric_id = $2 AND period = $3
   AND (time_zone, starts_at, ends_at) IS NOT DISTINCT FROM ($4::text, $5::timestamptz, $6::timestamptz)
 """
+HAS_ACTIVITIES: Final = "SELECT EXISTS (SELECT FROM activity WHERE program_id = $1)"
 # A series of a program without activities lacks none of them: it is filled from the start.
 ADD_SERIES: Final = """
 INSERT INTO meter_series (program_id, metric_id, period, time_zone, starts_at, ends_at, filled_at, created_at)
@@ -113,6 +121,8 @@ async def ensure_series(connection: Connection, *, program_id: int, metric_id: i
     window = (spec.period.value, spec.time_zone, spec.starts_at, spec.ends_at)
     found: int | None = await connection.fetchval(FIND_SERIES, program_id, metric_id, *window)
     if found is None:
+        if not await connection.fetchval(HAS_ACTIVITIES, program_id):
+            await hold_activities(connection, program_id)  # the first one may be on its way
         found = await connection.fetchval(ADD_SERIES, program_id, metric_id, *window)
     assert found is not None, "the program's lock keeps others from adding it"
     return found

@@ -1,7 +1,7 @@
 """How a program's configuration changes: one change at a time, in one transaction, all or nothing.
 
 A change holds the program's row lock from its first statement to its end, so that what it checked still stands when it
-writes. The lock does not keep activities out; processes learn of a change by `config_version`.
+writes. The lock does not keep activities out (`hold_activities` does); processes learn of a change by `config_version`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,6 +20,10 @@ LOCK: Final = """
 SELECT id, activity_kinds, set_config('plan_cache_mode', 'force_custom_plan', true)
 FROM program WHERE id = $1 FOR NO KEY UPDATE
 """
+# Whoever books activities holds their partners' rows, and by then looks whether the configuration has moved.
+HOLD_PARTNERS: Final = """
+SELECT count(*) FROM (SELECT FROM partner WHERE program_id = $1 ORDER BY id FOR NO KEY UPDATE) AS held
+"""
 RAISE_VERSION: Final = "UPDATE program SET config_version = config_version + 1 WHERE id = $1"
 
 
@@ -37,6 +41,14 @@ async def lock_program(connection: Connection, program_id: int) -> LockedProgram
     if row is None:
         raise NotFound("there is no such program")
     return LockedProgram(row["id"], frozenset(orjson.loads(row["activity_kinds"])))
+
+
+async def hold_activities(connection: Connection, program_id: int) -> None:
+    """Wait for what is being booked in the program, and let nothing more be booked to the end of the transaction.
+
+    For the rare change that has to know what was booked before it.
+    """
+    await connection.execute(HOLD_PARTNERS, program_id)
 
 
 async def raise_config_version(connection: Connection, program_id: int) -> None:

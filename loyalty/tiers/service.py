@@ -16,7 +16,7 @@ from base.errors import Invalid
 from metrics.service import ensure_series, find_metric, revisit_series
 from metrics.windows import Period, WindowSpec
 from partners.checks import check_code, check_count, check_decimal, check_name, check_unique, item_path
-from partners.configuration import LockedProgram, configure, raise_config_version
+from partners.configuration import LockedProgram, configure, hold_activities, raise_config_version
 
 MOST_TIERS: Final = 100
 MULTIPLIER_DIGITS: Final = 6
@@ -49,11 +49,6 @@ SELECT $1, $2, g.* FROM unnest($3::text[], $4::text[], $5::int[], $6::numeric[],
                         AS g (key, name, level, threshold, multiplier)
 ON CONFLICT (program_id, key) DO UPDATE SET name = excluded.name, level = excluded.level,
                                             threshold = excluded.threshold, multiplier = excluded.multiplier
-"""
-LOCK_STANDING: Final = """
-SELECT p.id FROM partner p WHERE p.program_id = $1
-   AND EXISTS (SELECT FROM tier_standing s WHERE s.program_id = p.program_id AND s.partner_id = p.id)
-ORDER BY p.id FOR NO KEY UPDATE OF p
 """
 # Standings keep their tiers by key, from level `old` to level `new`.
 MOVE_STANDINGS: Final = """
@@ -149,7 +144,7 @@ async def _set(connection: Connection, program: LockedProgram, ladder: TierLadde
     if same_windows and [_content(tier) for tier in stored] == [_content(tier) for tier in ladder.tiers]:
         return stored
     if stands is not None:
-        await connection.fetch(LOCK_STANDING, program.id)
+        await hold_activities(connection, program.id)
         await _refuse_loss(connection, program.id, stored, ladder)
     spec = WindowSpec(ladder.period)
     series_id = await ensure_series(connection, program_id=program.id, metric_id=metric.id, spec=spec)

@@ -1,5 +1,6 @@
 """Metrics are created, and the series of meters that watchers want kept."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -30,26 +31,35 @@ pytestmark = pytest.mark.usefixtures("database")
 SALES = MetricInput("sales", "Sales", Measure.AMOUNT)
 STORED = "SELECT activity_kinds, line_filter FROM metric WHERE program_id = $1 AND key = $2"
 
+# One activity, as the journal holds it.
+ADD_ACTIVITY = """
+INSERT INTO activity (program_id, id, partner_id, number, kind, source, external_id, occurred_at, posted_at,
+                      recorded_at, local_date, time_zone, currency)
+VALUES ($1, 1, $2, 1, 'VISIT', 'crm', '1', $3, $3, $3, $3::timestamptz::date, 'UTC', 'USD')
+"""
+# Whether some connection to this database waits for the partners' rows.
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM partner%FOR NO KEY UPDATE%'
+"""
+
 
 async def ensure(program_id: int, metric_id: int, spec: WindowSpec) -> int:
     async with transaction() as connection:
         return await ensure_series(connection, program_id=program_id, metric_id=metric_id, spec=spec)
 
 
-async def add_activity(program_id: int) -> None:
-    """One activity, as the journal holds it."""
+async def add_shop(program_id: int) -> int:
     await upsert_regions(program_id=program_id, regions=[RegionInput("java", "Java")])
     shop = PartnerInput("shop", "Shop", PartnerKind.RETAILER, "java")
     [partner] = await upsert_partners(program_id=program_id, partners=[shop], now=NOW)
+    return partner.id
+
+
+async def add_activity(program_id: int) -> None:
+    shop_id = await add_shop(program_id)
     async with transaction() as connection:
-        await connection.execute(
-            """INSERT INTO activity (program_id, id, partner_id, number, kind, source, external_id, occurred_at,
-                                     posted_at, recorded_at, local_date, time_zone, currency)
-               VALUES ($1, 1, $2, 1, 'VISIT', 'crm', '1', $3, $3, $3, $3::timestamptz::date, 'UTC', 'USD')""",
-            program_id,
-            partner.id,
-            NOW,
-        )
+        await connection.execute(ADD_ACTIVITY, program_id, shop_id, NOW)
 
 
 # ------------------------------------------------------------------------------------------------------------- metrics
@@ -179,6 +189,29 @@ async def test_a_series_is_filled_at_once_where_there_is_nothing_to_fill_it_with
         id_ = await ensure(program_id, metric.id, WindowSpec(Period.MONTHLY))
         filled.append(await value("SELECT filled_at IS NOT NULL FROM meter_series WHERE id = $1", id_))
     assert filled == [True, False]
+
+
+async def test_a_series_waits_for_the_first_activity_that_is_on_its_way(database_url: str) -> None:
+    """The activity is being booked by a plan without the series: were that missed, its meter would never be right."""
+    program = await make_program()
+    metric = await create_metric(program_id=program.id, metric=SALES, now=NOW)
+    shop_id = await add_shop(program.id)
+    booking = await asyncpg.connect(database_url)
+    try:
+        await booking.execute(
+            "SET stats_fetch_consistency = 'none'"
+        )  # see others' waits from inside a transaction
+        held = booking.transaction()
+        await held.start()
+        await booking.fetch("SELECT FROM partner WHERE id = $1 FOR UPDATE", shop_id)
+        making = asyncio.create_task(ensure(program.id, metric.id, WindowSpec(Period.MONTHLY)))
+        while not await booking.fetchval(WAITING):
+            assert not making.done()
+        await booking.execute(ADD_ACTIVITY, program.id, shop_id, NOW)
+        await held.commit()
+    finally:
+        await booking.close()
+    assert await value("SELECT filled_at FROM meter_series WHERE id = $1", await making) is None
 
 
 async def test_a_series_over_another_programs_metric_is_impossible() -> None:
