@@ -14,20 +14,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     ListValueNode,
+    Node,
     NoSchemaIntrospectionCustomRule,
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
+    Visitor,
     parse,
     specified_rules,
     validate,
+    visit,
 )
 from graphql.language import InlineFragmentNode
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
@@ -68,7 +72,7 @@ class Documents:
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
-        self._introspection = introspection
+        self._hints = introspection
         rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
         self._rules = rules if introspection else (*rules, NoSchemaIntrospectionCustomRule)
         self._held: OrderedDict[str, Prepared] = OrderedDict()
@@ -92,8 +96,10 @@ class Documents:
         document = parse(text, max_tokens=MOST_TOKENS)
         if errors := Limits(document).errors():
             return Prepared(document, tuple(errors))
-        if found := validate(self._schema, document, self._rules, max_errors=20):
-            return Prepared(document, tuple(found if self._introspection else map(_without_hints, found)))
+        if found := validate(
+            self._schema, document, self._rules, max_errors=20, hide_suggestions=not self._hints
+        ):
+            return Prepared(document, tuple(_placed(document, error) for error in found))
         return Prepared(document, (), measure(self._schema, document))
 
     def _hold(self, text: str, prepared: Prepared) -> None:
@@ -201,7 +207,35 @@ class Limits:
                 self._count_items(one.value)
 
 
-def _without_hints(error: GraphQLError) -> GraphQLError:
-    """The error without what it suggests of the schema."""
-    message = error.message.split(" Did you mean", 1)[0]
-    return GraphQLError(message, nodes=error.nodes, extensions=error.extensions)
+def _placed(document: DocumentNode, error: GraphQLError) -> GraphQLError:
+    """An error over a malformed literal, with the path of the input."""
+    code = (error.extensions or {}).get("code")
+    if code == "MALFORMED" and error.nodes:
+        arguments = _Arguments(error.nodes[0])
+        visit(document, arguments)
+        error.extensions = {"code": code, "field": arguments.path}
+    return error
+
+
+class _Arguments(Visitor):
+    """Finds the path of a literal: the argument that it stands in, and its place there."""
+
+    def __init__(self, literal: Node) -> None:
+        super().__init__()
+        self.path: list[str] = []
+        self._literal = literal
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        found = self._find(node.value, [node.name.value])
+        if found is not None:
+            self.path = found
+
+    def _find(self, value: ValueNode, path: list[str]) -> list[str] | None:
+        if value is self._literal:
+            return path
+        parts: list[tuple[str, ValueNode]] = []
+        if isinstance(value, ObjectValueNode):
+            parts = [(one.name.value, one.value) for one in value.fields]
+        elif isinstance(value, ListValueNode):
+            parts = [(str(index), one) for index, one in enumerate(value.values)]
+        return next((found for name, one in parts if (found := self._find(one, [*path, name]))), None)

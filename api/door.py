@@ -8,7 +8,8 @@ Errors leave by here too: those that a caller can do something about as they are
 """
 
 import logging
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any, Final
 
 import strawberry
@@ -27,6 +28,11 @@ from base.errors import DomainError
 log: Final = logging.getLogger(__name__)
 
 UNAUTHORIZED: Final = 401
+
+MALFORMED_VARIABLE: Final = re.compile(
+    r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: (.*)", re.DOTALL
+)
+"""How graphql-core says which variable, where in it, and what is wrong."""
 
 
 class Passed:
@@ -66,6 +72,7 @@ class ServedSchema(strawberry.Schema):
     def serve(self, *, introspection: bool) -> "ServedSchema":
         """Prepare for documents; without introspection nothing of the schema is told."""
         self._documents = Documents(self._schema, introspection=introspection)
+        self._hints = introspection
         return self
 
     async def execute(
@@ -82,9 +89,11 @@ class ServedSchema(strawberry.Schema):
         if not query:
             raise MissingQueryError
         try:
-            passed = await self._pass(query, variable_values, operation_name, context_value)
+            passed = await self._pass(
+                query, variable_values, operation_name, context_value, over_socket=False
+            )
         except Refused as refused:
-            return PreExecutionError(data=None, errors=present(refused.errors))
+            return PreExecutionError(data=None, errors=self._present(refused.errors))
         result = await super().execute(
             query,
             variable_values,
@@ -94,7 +103,7 @@ class ServedSchema(strawberry.Schema):
             allowed_operation_types,
             operation_extensions,
         )
-        return _presented(result)
+        return self._presented(result)
 
     async def stream(
         self,
@@ -108,10 +117,10 @@ class ServedSchema(strawberry.Schema):
     ) -> AsyncGenerator[Any, None]:
         """Run any operation over a socket: a subscription answers more than once."""
         try:
-            passed = await self._pass(query, variable_values, operation_name, context_value)
+            passed = await self._pass(query, variable_values, operation_name, context_value, over_socket=True)
         except Refused as refused:
-            return _once(PreExecutionError(data=None, errors=present(refused.errors)))
-        return _each_presented(
+            return _once(PreExecutionError(data=None, errors=self._present(refused.errors)))
+        return self._each_presented(
             await super().stream(
                 query,
                 variable_values,
@@ -126,9 +135,27 @@ class ServedSchema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Nothing: `present` logs what is worth it."""
+        """Nothing: what is worth it is logged where errors leave."""
 
-    async def _pass(self, query: object, variables: object, name: object, session: Session) -> Passed:
+    async def _each_presented(self, results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        try:
+            async for result in results:
+                yield self._presented(result)
+        finally:
+            await results.aclose()
+
+    def _presented(self, result: ExecutionResult) -> ExecutionResult:
+        if result.errors:
+            result.errors = self._present(result.errors)
+        return result
+
+    def _present(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
+        """Errors as a client gets them, each with a code."""
+        return [_present(error, hints=self._hints) for error in errors]
+
+    async def _pass(
+        self, query: object, variables: object, name: object, session: Session, *, over_socket: bool
+    ) -> Passed:
         """Let an operation in, or raise `Refused`."""
         if not isinstance(query, str) or not isinstance(variables, dict | None):
             raise Refused([refusal("BAD_REQUEST", "`query` must be text, and `variables` an object.")])
@@ -148,6 +175,8 @@ class ServedSchema(strawberry.Schema):
                 f"The document has no operation {name}." if name else "Say which operation: `operationName`."
             )
             raise Refused([refusal("UNKNOWN_OPERATION", message)])
+        if operation.is_subscription and not over_socket:
+            raise Refused([refusal("SOCKET_NEEDED", "Subscriptions run over graphql-transport-ws.")])
         context = None
         if session.claims is not None:
             context = await self._enter(session)
@@ -186,26 +215,8 @@ async def _once(result: ExecutionResult) -> AsyncGenerator[Any, None]:
     yield result
 
 
-async def _each_presented(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    try:
-        async for result in results:
-            yield _presented(result)
-    finally:
-        await results.aclose()
-
-
-def _presented(result: ExecutionResult) -> ExecutionResult:
-    if result.errors:
-        result.errors = present(result.errors)
-    return result
-
-
-def present(errors: Iterable[GraphQLError]) -> list[GraphQLError]:
-    """Errors as a client gets them, each with a code."""
-    return [_present(error) for error in errors]
-
-
-def _present(error: GraphQLError) -> GraphQLError:
+def _present(error: GraphQLError, *, hints: bool) -> GraphQLError:
+    """An error with its code: one that the client can do something about as it is, any other masked and logged."""
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -215,12 +226,25 @@ def _present(error: GraphQLError) -> GraphQLError:
             extensions["field"] = list(cause.field)
         return _with(error, cause.message, extensions)
     if cause is None or isinstance(cause, GraphQLError):
-        found: Mapping[str, Any] = error.extensions or getattr(cause, "extensions", None) or {}
-        code = "SYNTAX_ERROR" if isinstance(error, GraphQLSyntaxError) else "VALIDATION_ERROR"
-        error.extensions = {"code": code, **found}
-        return error
+        return _of_request(error, hints=hints)
     log.error("an operation failed at %s", error.path, exc_info=cause)
     return _with(error, "Something went wrong on our side.", {"code": "INTERNAL"})
+
+
+def _of_request(error: GraphQLError, *, hints: bool) -> GraphQLError:
+    """An error over the request itself; without hints it suggests nothing of the schema."""
+    message = error.message if hints else error.message.split(" Did you mean", 1)[0]
+    extensions = dict(error.extensions or {})
+    if malformed := MALFORMED_VARIABLE.fullmatch(message):
+        variable, path, message = malformed.groups()
+        extensions |= {"code": "MALFORMED", "field": [variable, *re.findall(r"\w+", path or "")]}
+    extensions.setdefault(
+        "code", "SYNTAX_ERROR" if isinstance(error, GraphQLSyntaxError) else "VALIDATION_ERROR"
+    )
+    if isinstance(error, GraphQLSyntaxError):
+        error.extensions = extensions
+        return error
+    return _with(error, message, extensions)
 
 
 def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

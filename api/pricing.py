@@ -24,6 +24,7 @@ from graphql import (
     IntValueNode,
     NullValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -89,6 +90,7 @@ class Price:
 class Operation:
     """What an operation reaches, each (type, field) once, its `first` arguments, and its price."""
 
+    is_subscription: bool
     reached: tuple[Reach, ...]
     firsts: tuple[First, ...]
     price: Price
@@ -154,7 +156,8 @@ class _Measuring:
         assert root is not None, "the document is valid"
         price = self._price(root, self._operation.selection_set, ())
         reached = tuple((*pair, path) for pair, path in self._reached.items())
-        return Operation(reached, tuple(self._firsts), price)
+        is_subscription = self._operation.operation is OperationType.SUBSCRIPTION
+        return Operation(is_subscription, reached, tuple(self._firsts), price)
 
     def _price(self, parent: Any, selections: SelectionSetNode, path: Path) -> Price:
         fields = 0

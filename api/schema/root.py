@@ -1,5 +1,6 @@
 """The schema, put together."""
 
+from functools import cache
 from typing import Final
 
 from strawberry.schema.config import StrawberryConfig
@@ -17,6 +18,7 @@ OF_INTERFACES: Final = (*FACTS, LedgerEntry)
 """Types that are reached through an interface."""
 
 
+@cache
 def build_schema(*, introspection: bool) -> ServedSchema:
     """The schema, ready to serve."""
     schema = ServedSchema(

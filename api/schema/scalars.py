@@ -43,8 +43,8 @@ DECIMAL: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 class Malformed(GraphQLError):
     """A value that is not of its scalar."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, extensions={"code": "MALFORMED"})
+    def __init__(self, message: str, node: ValueNode | None = None) -> None:
+        super().__init__(message, nodes=node, extensions={"code": "MALFORMED"})
 
 
 def parse_date_time(value: object) -> datetime:
@@ -104,7 +104,10 @@ def _check_json(value: object, levels: int) -> None:
 
 
 def _parse_json_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return parse_json(value_from_ast_untyped(node, dict(variables) if variables else None))
+    try:
+        return parse_json(value_from_ast_untyped(node, dict(variables) if variables else None))
+    except Malformed as error:
+        raise Malformed(error.message, node) from None
 
 
 def _shown(value: object) -> str:
@@ -119,8 +122,11 @@ def _literal(
 
     def parse_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
         if not isinstance(node, nodes):
-            raise Malformed(f"{print_ast(node)[:80]} is not what is expected here")
-        return parse(node.value)  # type: ignore[attr-defined]
+            raise Malformed(f"{print_ast(node)[:80]} is not what is expected here", node)
+        try:
+            return parse(node.value)  # type: ignore[attr-defined]
+        except Malformed as error:
+            raise Malformed(error.message, node) from None
 
     return parse_literal
 

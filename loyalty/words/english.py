@@ -43,10 +43,10 @@ def _floored(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    told = f"{say.percent(step['share'])}% came back of what had earned {say.points(step['granted'])}"
+    told = f"{say.percent(step['share'])}% of what earned {say.points(step['granted'])} came back"
     if step["recalled"]:
-        told += f", {say.number(step['recalled'])} of them taken back before"
-    return f"{told}: {say.points(step['points'])} taken back"
+        told += f", {say.number(step['recalled'])} of them were taken back before"
+    return f"{told}: {say.points(step['points'])} are taken back"
 
 
 def _mission(step: Mapping[str, Any], say: Speech) -> str:

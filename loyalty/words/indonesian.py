@@ -38,7 +38,7 @@ def _floored(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    told = f"{say.percent(step['share'])}% dikembalikan dari yang menghasilkan {say.points(step['granted'])}"
+    told = f"{say.percent(step['share'])}% dari yang menghasilkan {say.points(step['granted'])} dikembalikan"
     if step["recalled"]:
         told += f", {say.number(step['recalled'])} di antaranya sudah ditarik sebelumnya"
     return f"{told}: {say.points(step['points'])} ditarik kembali"

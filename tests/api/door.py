@@ -1,13 +1,11 @@
 """The API as a client meets it: real requests into the served application, on a world of the test's own.
 
-    api = await open_api(partners=("shop",))
-    data = await api.ask("ADMIN", "{ viewer { name } }")
-    error = await api.refusal("PARTNER", "{ metrics { key } }")       # the first error's extensions
+api = await open_api(partners=("shop",))
+data = await api.ask("ADMIN", "{ viewer { name } }")
+error = await api.refusal("PARTNER", "{ metrics { key } }")       # the first error's extensions
 """
 
-import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

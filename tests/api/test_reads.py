@@ -26,7 +26,9 @@ query ($code: String!) {
     missions {
       edges { node {
         id state window completedAt
-        mission { key state rewards { points badge { key } } objectives { key metric { key measure } target { fixed } } }
+        mission {
+          key state rewards { points badge { key } } objectives { key metric { key measure } target { fixed } }
+        }
         objectives { objective { key } current target done }
       } }
     }
@@ -43,7 +45,9 @@ async def furnish(api: Api) -> None:
     await world.count("sales", Measure.AMOUNT)
     await world.count("points", Measure.POINTS_EARNED)
     await world.earn("base", amount="1.5")
-    await world.ladder("points", Period.MONTHLY, {"bronze": (0, 1), "silver": (100, "1.5"), "gold": (1000, 2)})
+    await world.ladder(
+        "points", Period.MONTHLY, {"bronze": (0, 1), "silver": (100, "1.5"), "gold": (1000, 2)}
+    )
     await world.badge("starter")
     await world.badge("seller", "sales", [50, 500])
     await world.mission("autumn", {"sales": 150}, points=40, badge="starter")
@@ -62,9 +66,9 @@ async def test_a_partner_with_all_that_it_has() -> None:
     entries = [edge["node"] for edge in partner["wallet"]["entries"]["edges"]]
     assert entries[0]["balanceAfter"] == balance
     assert partner["wallet"]["entries"]["pageInfo"]["hasNextPage"]
-    assert [step["code"] for step in entries[0]["because"]] == ["activity", "return", "reversal"] or entries[0][
-        "because"
-    ]
+    assert [step["code"] for step in entries[0]["because"]] == ["activity", "return", "reversal"] or entries[
+        0
+    ]["because"]
     assert partner["tier"]["tier"] == {"key": "silver", "level": 1}
     assert Decimal(partner["tier"]["toNext"]) == 1000 - Decimal(partner["tier"]["qualifying"])
     (mission,) = (edge["node"] for edge in partner["missions"]["edges"])

@@ -1,0 +1,200 @@
+"""Every role × every operation: who may, and that whoever may not changes nothing."""
+
+from typing import Any, Final
+
+import pytest
+
+from api.access import ACCESS
+from api.roles import Role
+from metrics.rules import Measure
+from tests.api.door import Api, open_api
+from tests.world import World, sale
+
+pytestmark = pytest.mark.usefixtures("database", "redis")
+
+AT: Final = "2026-11-20T07:00:00Z"
+READERS: Final = "PARTNER SALES_REP REGIONAL_LEAD MARKETER FINANCE ADMIN"
+
+QUERIES: Final[dict[str, tuple[str, str]]] = {
+    "viewer": ("{ viewer { name roles program { key } } }", f"{READERS} INTEGRATION"),
+    "node": ('{ node(id: "x") { id } }', READERS),
+    "partner": ('{ partner(code: "shop") { code } }', READERS),
+    "partners": ("{ partners { edges { node { code } } } }", READERS),
+    "missions": ("{ missions { edges { node { key } } } }", READERS),
+    "mission": ('{ mission(key: "autumn") { key } }', READERS),
+    "badges": ("{ badges { key } }", READERS),
+    "tiers": ("{ tiers { key } }", READERS),
+    "leaderboards": ("{ leaderboards { key } }", READERS),
+    "leaderboard": ('{ leaderboard(key: "top") { key } }', READERS),
+    "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
+    "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
+    "activity": ('{ activity(source: "pos", externalId: "a1") { kind } }', f"{READERS} INTEGRATION"),
+}
+ACTIVITY: Final = {
+    "source": "pos",
+    "externalId": "b1",
+    "kind": "SALE",
+    "partner": "shop",
+    "occurredAt": AT,
+    "lines": [{"sku": "tea", "quantity": "1", "amount": "10"}],
+}
+MISSION: Final = {
+    "key": "winter",
+    "title": "Winter",
+    "startsAt": AT,
+    "endsAt": "2026-12-20T00:00:00Z",
+    "objectives": [{"key": "o", "label": "Sell", "metric": "sales", "target": {"fixed": "10"}}],
+    "rewards": [{"points": 5}],
+}
+SENDERS: Final = "INTEGRATION ADMIN"
+DESIGNERS: Final = "MARKETER ADMIN"
+MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "activityRecord": ({"activities": [ACTIVITY]}, SENDERS),
+    "regionUpsert": ({"regions": [{"code": "SBY", "name": "Surabaya", "parent": "ID"}]}, SENDERS),
+    "partnerUpsert": (
+        {"partners": [{"code": "new", "name": "New", "kind": "RETAILER", "region": "JKT"}]},
+        SENDERS,
+    ),
+    "productUpsert": ({"products": [{"sku": "salt", "name": "Salt"}]}, SENDERS),
+    "metricCreate": (
+        {"key": "visits", "name": "Visits", "activityKinds": ["VISIT"], "measure": "COUNT"},
+        DESIGNERS,
+    ),
+    "tierLadderSet": (
+        {
+            "metric": "sales",
+            "period": "MONTHLY",
+            "tiers": [{"key": "base", "name": "Base", "threshold": "0"}],
+        },
+        DESIGNERS,
+    ),
+    "earningRuleCreate": (
+        {"key": "visit", "name": "Visit", "activityKind": "VISIT", "pointsPer": {"activity": 5}},
+        DESIGNERS,
+    ),
+    "missionCreate": (MISSION, DESIGNERS),
+    "missionPublish": ({"key": "autumn"}, DESIGNERS),
+    "missionEnd": ({"key": "autumn"}, DESIGNERS),
+    "badgeCreate": ({"key": "star", "name": "Star"}, DESIGNERS),
+    "leaderboardCreate": ({"key": "new", "name": "New", "metric": "sales", "period": "WEEKLY"}, DESIGNERS),
+    "pointsAdjust": (
+        {"partner": "shop", "amount": 5, "reason": "goodwill", "idempotencyKey": "k1"},
+        "FINANCE ADMIN",
+    ),
+    "deviceRegister": ({"token": "abc", "platform": "ANDROID"}, "PARTNER"),
+}
+
+
+async def furnish(api: Api) -> None:
+    await api.world.count("sales", Measure.AMOUNT)
+    await api.world.earn("base", amount=1)
+    await api.world.mission("autumn", {"sales": 1000}, points=40, publish=False)
+    await api.world.accept(sale("a1", "shop", 10))
+
+
+async def state_of(world: World) -> dict[str, object]:
+    """How many rows the program has in every table, and the versions of its configuration and partners."""
+    tables = await world.rows(
+        "SELECT table_name FROM information_schema.columns WHERE column_name = 'program_id'"
+        " AND table_schema = 'public' AND $1::bigint IS NOT NULL"
+    )
+    found: dict[str, object] = {}
+    for row in tables:
+        table = row["table_name"]
+        found[table] = (await world.rows(f"SELECT count(*) FROM {table} WHERE program_id = $1"))[0][0]
+    found["version"] = (await world.rows("SELECT config_version FROM program WHERE id = $1"))[0][0]
+    found["missions"] = [
+        tuple(row) for row in await world.rows("SELECT * FROM mission WHERE program_id = $1")
+    ]
+    return found
+
+
+def test_every_operation_has_its_case() -> None:
+    assert set(QUERIES) == set(ACCESS["Query"])
+    assert set(MUTATIONS) == set(ACCESS["Mutation"])
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_queries(role: Role) -> None:
+    api = await open_api()
+    await furnish(api)
+    for name, (document, roles) in QUERIES.items():
+        answer = await api.answer(role, document)
+        if role.value in roles.split():
+            assert "errors" not in answer, (name, answer)
+        else:
+            (error,) = answer["errors"][:1]
+            assert answer["data"] is None
+            assert error["extensions"] == {"code": "FORBIDDEN"}
+            assert error["path"] == [name]
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_mutations(role: Role) -> None:
+    api = await open_api()
+    await furnish(api)
+    for name, (given, roles) in MUTATIONS.items():
+        before = await state_of(api.world)
+        type_name = name[0].upper() + name[1:]
+        document = f"mutation ($input: {type_name}Input!) {{ {name}(input: $input) {{ __typename }} }}"
+        answer = await api.answer(role, document, {"input": given})
+        if role.value in roles.split():
+            assert answer.get("data") == {name: {"__typename": f"{type_name}Payload"}}, (name, answer)
+            assert await state_of(api.world) != before, name
+        else:
+            assert answer["data"] is None
+            assert answer["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
+            assert answer["errors"][0]["path"] == [name]
+            assert await state_of(api.world) == before, name
+
+
+async def test_nothing_runs_where_one_field_is_denied() -> None:
+    api = await open_api()
+    await furnish(api)
+    before = await state_of(api.world)
+    document = """
+        mutation ($ok: PointsAdjustInput!, $no: BadgeCreateInput!) {
+            pointsAdjust(input: $ok) { __typename }
+            badgeCreate(input: $no) { __typename }
+        }
+    """
+    variables = {"ok": MUTATIONS["pointsAdjust"][0], "no": MUTATIONS["badgeCreate"][0]}
+    error = await api.refusal("FINANCE", document, variables)
+    assert error["path"] == ["badgeCreate"]
+    assert await state_of(api.world) == before
+
+
+async def test_a_denied_field_is_named_by_its_path_through_fragments_and_aliases() -> None:
+    api = await open_api()
+    document = """
+        mutation ($input: PartnerUpsertInput!) { up: partnerUpsert(input: $input) { ...Payload } }
+        fragment Payload on PartnerUpsertPayload { partners { code money: wallet { available } } }
+    """
+    error = await api.refusal("INTEGRATION", document, {"input": MUTATIONS["partnerUpsert"][0]})
+    assert error["extensions"]["code"] == "FORBIDDEN"
+    assert error["path"] == ["up", "partners", "money"]
+    assert "Partner.wallet" in error["message"]
+
+
+async def test_an_integration_reads_the_answers_to_what_it_sent() -> None:
+    api = await open_api()
+    await furnish(api)
+    wanted = """
+        outcomes {
+            externalId status error { code message field }
+            facts {
+                __typename id occurredAt postedAt because { step detail value }
+                ... on PointsPosted { unit amount }
+                ... on ObjectiveAdvanced { mission { key title } window objective current target }
+                ... on BadgeAwarded { badge { key name } level }
+                ... on TierChanged { from { key } to { key } }
+            }
+        }
+    """
+    await api.world.publish("autumn")
+    payload = await api.change("INTEGRATION", "activityRecord", {"activities": [ACTIVITY]}, wanted)
+    (outcome,) = payload["outcomes"]
+    assert outcome["status"] == "RECORDED"
+    assert {fact["__typename"] for fact in outcome["facts"]} == {"PointsPosted", "ObjectiveAdvanced"}
+    again = await api.change("INTEGRATION", "activityRecord", {"activities": [ACTIVITY]}, wanted)
+    assert again["outcomes"] == [{**outcome, "status": "DUPLICATE"}]
