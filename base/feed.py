@@ -34,6 +34,8 @@ KEEPER: Final = (
     "mitra:feed"  # always subscribed to, so that a connection without listeners stays a subscribing one
 )
 FAULTS: Final = (RedisError, OSError, TimeoutError)
+CANCEL_SECONDS: Final = 0.5
+"""How long a canceled task may take before it is canceled again."""
 
 
 class _Ear:
@@ -63,6 +65,7 @@ class Feed:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._closed = False
         self._outgoing: deque[tuple[str, bytes]] = deque(maxlen=QUEUED)
         self._outgoing_arrived = asyncio.Event()
         self._ears: dict[str, set[_Ear]] = {}
@@ -106,10 +109,12 @@ class Feed:
 
     async def close(self) -> None:
         """End both tasks and their connections. What is still queued is dropped."""
+        self._closed = True
         for task in filter(None, (self._speaking, self._listening)):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # redis-py may swallow a cancellation that meets it in the middle of a command: then it takes another.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=CANCEL_SECONDS)
 
     async def _ask(self, verb: str, channel: str) -> None:
         """Tell Redis, if it is there; otherwise the next connection begins with all channels that are wanted."""
@@ -121,7 +126,7 @@ class Feed:
         voice = client(self._url)
         pause = FIRST_PAUSE
         try:
-            while True:
+            while not self._closed:
                 await self._outgoing_arrived.wait()
                 self._outgoing_arrived.clear()
                 while self._outgoing:
@@ -143,7 +148,7 @@ class Feed:
         ear = _subscribing_client(self._url)
         pause = FIRST_PAUSE
         try:
-            while True:
+            while not self._closed:
                 try:
                     async with ear.pubsub() as subscriptions:
                         await subscriptions.subscribe(KEEPER, *self._ears)
