@@ -129,12 +129,17 @@ FINAL_STANDINGS: Final = sql_check(
 
 OUTBOX: Final = sql_check(
     "outbox",
-    "what every consumer has passed is dropped (it may linger for ten minutes)",
+    "no row of the outbox and no consumer's place in it lies ahead of the present, where it would never be read",
     rows="SELECT count(*) FROM outbox WHERE program_id = $1",
     wrong="""
     SELECT 'row ' || xid || ':' || id FROM outbox
-    WHERE program_id = $1 AND written_at < now() - interval '10 minutes'
-      AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
+    WHERE program_id = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot())
+    UNION ALL
+    SELECT 'consumer ' || consumer FROM outbox_cursor WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
+    """,
+    note="""
+    SELECT CASE WHEN count(*) > 0 THEN count(*) || ' rows have been read by all and wait to be dropped' END
+    FROM outbox WHERE program_id = $1 AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
     """,
 )
 
