@@ -1,8 +1,12 @@
 """How exact numbers are written."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Final
+
+EXACT: Final = Context(prec=100)
+"""Wide enough for a product of three of our numbers: what is floored must not have been rounded before."""
 
 
 def plain(value: Decimal) -> str:
     """A decimal without an exponent, trailing zeros or a sign on zero: equal numbers are written alike."""
-    return format(value.normalize(), "f") if value else "0"
+    return format(value.normalize(EXACT), "f") if value else "0"

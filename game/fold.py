@@ -147,6 +147,7 @@ def _take_in(state: State, draft: Draft) -> Transaction:
     state.move(draft.movements, occurred_at=activity.occurred_at, before=before)
     earned = _earn(state, transaction, activity, partner, root)
     if earned:
+        state.count_points(activity.id, earned=earned)
         movements = state.plan.counting.count_points(activity, earned=earned, rewards=0)
         state.move(movements, occurred_at=activity.occurred_at, before=before)
     react(state, transaction, partner=partner, moment=draft.moment, before=before, root=root)
@@ -255,6 +256,6 @@ def _undo(
             on=root,
         )
     if recalled:
-        stands = state.points_stand(lots[0])
-        movements = counting.count_points(activity, earned=-recalled, rewards=0, stands=stands)
+        left = state.count_points(activity.id, earned=-recalled)
+        movements = counting.count_points(activity, earned=-recalled, rewards=0, left=left)
         state.move(movements, occurred_at=activity.occurred_at, before=before)

@@ -1,6 +1,6 @@
 """The load and the write of a batch: every kind of row in one statement, whatever the size of the batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from activity.journal import load_history, load_originals, save_activities
@@ -188,10 +188,26 @@ async def load_lots_into(
         activity_ids=activity_ids,
         keys=keys,
     )
-    behind = [lot.activity_id for lot in state.books.lots.values() if lot.activity_id is not None]
+    paid = set(state.reward_transactions.values())
+    rewards = [lot for lot in state.books.lots.values() if lot.transaction_id in paid]
+    behind = [lot.activity_id for lot in rewards if lot.activity_id is not None]
     for original in (await load_originals(connection, program_id=program_id, activity_ids=behind)).values():
         one = original.activity
         state.moments[one.id] = Moment(one.partner_id, one.kind, one.occurred_at, one.local_date)
+    counting = state.plan.counting
+    moments = [state.moment_of(lot) for lot in rewards if lot.partner_id in state.partners]
+    moved = {one.key for moment in moments for one in counting.count_points(moment, earned=0, rewards=1)}
+    await load_meters_into(connection, state, keys=moved - state.meters.keys())
+
+
+async def load_meters_into(connection: Connection, state: State, *, keys: Collection[MeterKey]) -> None:
+    """More meters, of points alone: those that rewards move outside the windows of the batch."""
+    wanted = list(keys)
+    (rows,) = await fetch_together(connection, read_meters(program_id=state.plan.program_id, keys=wanted))
+    found = build_meters(series=state.plan.counting.series, rows=rows, parts=[], windows=[])
+    for key, meter in found.items():
+        state.meters.setdefault(key, meter)
+        state.note_ladder(key)
 
 
 async def load_history_into(connection: Connection, state: State, *, partner_ids: Sequence[int]) -> None:

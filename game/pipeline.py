@@ -270,7 +270,9 @@ class Batch:
             if key not in state.originals or self._is_last(state.originals[key])
         }
         if self.plan.counts_rewards:
+            # A return may take a reward too, of a completion that stands or that this batch brings.
             in_need.update(one.partner_id for one in state.completions.values() if one.stands)
+            in_need.update(one.partner_id for one in fresh if one.given.kind != RETURN)
         await load_history_into(connection, state, partner_ids=sorted(in_need & set(partner_ids)))
 
     def _is_last(self, original: Original) -> bool:

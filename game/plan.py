@@ -77,8 +77,10 @@ class Plan:
 
     @property
     def counts_rewards(self) -> bool:
-        """Whether anything watches a metric that rewards move."""
-        return any(one.measure is Measure.POINTS_ALL for one in self.counting.by_metric)
+        """Whether missions pay points, and anything watches a metric that these move."""
+        return any(one.points for one in self.missions.values()) and any(
+            one.measure is Measure.POINTS_ALL for one in self.counting.by_metric
+        )
 
     @property
     def counts_points(self) -> bool:

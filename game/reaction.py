@@ -7,6 +7,7 @@ the meters stood before. Rewards are posted on the way; nothing that they move i
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from activity.rules import ZERO
 from base.numbers import plain
 from game.badges.rules import Award, Badge
 from game.missions.rules import ONCE, Advance, Completion, Mission, Verdict, judge
@@ -30,7 +31,9 @@ def react(
     """Let everything that watches the meters in `before` follow. `root` is the step that it all began with."""
     follow_missions(state, transaction, partner, moment, before, root, series=moved(state, before))
     follow_badges(state, transaction, partner.view.id, root, series=moved(state, before))
-    follow_tier(state, transaction, partner, root)
+    ladder = state.plan.ladder
+    if ladder is not None and any(key[0] == ladder.series.id for key in before):
+        follow_tier(state, transaction, partner, root)
 
 
 def moved(state: State, before: Before) -> set[int]:
@@ -135,6 +138,7 @@ def _complete(
     )
     if mission.points:
         _pay(state, transaction, completion, points=mission.points, on=step)
+        state.count_points(transaction.activity_id, rewards=mission.points)
         movements = state.plan.counting.count_points(moment, earned=0, rewards=mission.points)
         state.move(movements, occurred_at=moment.occurred_at, before=before)
     for badge_id in mission.badges:
@@ -194,11 +198,9 @@ def _revoke(
     for lot in [] if paid is None else state.books.granted_by(transaction_id=paid):
         taken = recall_lot(state, transaction, lot=lot, amount=lot.granted - lot.recalled, share="1", on=step)
         if taken:
-            zone = state.partners[lot.partner_id].view.time_zone
-            apart = Moment.apart(lot.partner_id, lot.granted_at, zone)
-            moment = state.moments.get(lot.activity_id or 0, apart)
-            stands = state.points_stand(lot)
-            movements = state.plan.counting.count_points(moment, earned=0, rewards=-taken, stands=stands)
+            moment = state.moment_of(lot)
+            left = state.count_points(lot.activity_id, rewards=-taken)
+            movements = state.plan.counting.count_points(moment, earned=0, rewards=-taken, left=left)
             state.move(movements, occurred_at=moment.occurred_at, before=before)
     for badge_id in mission.badges:
         others = (
@@ -302,6 +304,6 @@ def follow_tier(state: State, transaction: Transaction, partner: PartnerState, r
     threshold = max(tier, now, key=lambda one: one.level).threshold
     numbers = {"from": now.key, "to": tier.key}
     step = transaction.because.add(
-        "tier", on=root, value=plain(max(values)), threshold=plain(threshold), **numbers
+        "tier", on=root, value=plain(max(values, default=ZERO)), threshold=plain(threshold), **numbers
     )
     transaction.facts.append({"type": "TierChanged", "because": step, **numbers})

@@ -13,7 +13,7 @@ from game.missions.rules import Completion
 from game.plan import Plan
 from loyalty.ledger.rules import Books, Lot, Transaction
 from loyalty.tiers.rules import Standing, Tier
-from metrics.history import PointsLeft, reached_at
+from metrics.history import reached_at
 from metrics.meters import Meters
 from metrics.rules import MeterKey, Movement
 from metrics.windows import local_day
@@ -70,7 +70,8 @@ class State:
     awards: dict[tuple[int, int, int], Award]
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)
     history: dict[int, list[Original]] = field(default_factory=dict)
-    points_left: PointsLeft = field(default_factory=dict)
+    points_left: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Points that the activities in `history` still stand for, (earned, rewards)."""
     reward_transactions: dict[str, int] = field(default_factory=dict)
     """The transaction that paid a completion, by its key."""
     moments: dict[int, Moment] = field(default_factory=dict)
@@ -89,8 +90,8 @@ class State:
             took_last = not amount.stands and meter.reached_at == occurred_at
             meter.move(amount, occurred_at=occurred_at)
             if took_last:
-                points = self.points_now(key[2])
-                found = reached_at(movement.series, key[1], self.history.get(key[2], ()), points)
+                history = self.history.get(key[2], ())
+                found = reached_at(movement.series, key[1], history, self.points_left)
                 meter.reached_at = found or meter.reached_at
             self.note_ladder(key)
 
@@ -99,18 +100,15 @@ class State:
         if self.plan.ladder is not None and key[0] == self.plan.ladder.series.id:
             self.ladder_windows.setdefault(key[2], set()).add(key)
 
-    def points_now(self, partner_id: int) -> PointsLeft:
-        """Points that the partner's activities still stand for, (earned, rewards), as the lots have them now."""
-        found = dict(self.points_left)
-        mine = [lot for lot in self.books.lots.values() if lot.partner_id == partner_id]
-        for activity_id in {lot.activity_id for lot in mine if lot.activity_id is not None}:
-            lots = [lot for lot in mine if lot.activity_id == activity_id]
-            found[activity_id] = (
-                sum(lot.granted - lot.recalled for lot in lots if lot.rule_id is not None),
-                sum(lot.granted - lot.recalled for lot in lots if lot.rule_id is None),
-            )
-        return found
+    def count_points(self, activity_id: int | None, *, earned: int = 0, rewards: int = 0) -> tuple[int, int]:
+        """Note points that an activity brought or lost; what it stands for now. None where no activity did."""
+        if activity_id is None:
+            return 0, 0
+        before = self.points_left.get(activity_id, (0, 0))
+        left = self.points_left[activity_id] = (before[0] + earned, before[1] + rewards)
+        return left
 
-    def points_stand(self, lot: Lot) -> bool:
-        """Whether the activity behind a lot still stands for any points."""
-        return lot.activity_id is not None and any(self.points_now(lot.partner_id).get(lot.activity_id, ()))
+    def moment_of(self, lot: Lot) -> Moment:
+        """When a reward was set off: by its activity, or when it was granted."""
+        zone = self.partners[lot.partner_id].view.time_zone
+        return self.moments.get(lot.activity_id or 0) or Moment.apart(lot.partner_id, lot.granted_at, zone)

@@ -5,11 +5,14 @@ The same counting as on the live path, from nothing to what is left of each acti
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from activity.rules import ZERO, Original, Share
 from metrics.meters import Meters
-from metrics.rules import POINTS, Counting, Measure, Metric, Placed, Series
+from metrics.rules import POINTS, Counting, Measure, Metric, Placed, Series, points_of
+
+WITHOUT_LINES: Final = frozenset({Measure.COUNT, Measure.DISTINCT_DAYS})
+"""What an activity without lines moves."""
 
 PointsLeft: TypeAlias = Mapping[int, tuple[int, int]]
 """By activity: points earned and rewards that have not been taken back."""
@@ -55,12 +58,13 @@ def reached_at(
 
 
 def still_counts(metric: Metric, original: Original, points: PointsLeft) -> bool:
-    """Whether any of the activity counts for the metric now."""
+    """Whether any of the activity counts for the metric now: whether its meter would be another without it."""
     if metric.measure in POINTS:
-        earned, rewards = points.get(original.activity.id, (0, 0))
-        return (earned if metric.measure is Measure.POINTS_EARNED else earned + rewards) > 0
+        return points_of(metric, *points.get(original.activity.id, (0, 0))) > 0
     if not original.activity.lines:
-        return original.stands and metric.filter.is_empty
+        return original.stands and metric.filter.is_empty and metric.measure in WITHOUT_LINES
+    what = 1 if metric.measure is Measure.AMOUNT else 0
     return any(
-        original.left[line.number][0] > 0 and metric.filter.admits(line) for line in original.activity.lines
+        original.left[line.number][what] > 0 and metric.filter.admits(line)
+        for line in original.activity.lines
     )

@@ -223,7 +223,7 @@ class Counting:
                         by_metric.setdefault(metric, []).append(share)
             for metric, counted in by_metric.items():
                 amount = MEASURES[metric.measure](counted, activity.local_date)
-                if amount.delta or amount.parts or not amount.stands:
+                if amount.delta or amount.parts:
                     amounts.append((metric, amount))
         else:
             day = activity.local_date.isoformat()
@@ -237,16 +237,25 @@ class Counting:
         return self.movements(activity, amounts)
 
     def count_points(
-        self, activity: Placed, *, earned: int, rewards: int, stands: bool = True
+        self, activity: Placed, *, earned: int, rewards: int, left: tuple[int, int] | None = None
     ) -> list[Movement]:
-        """What moves when the activity brings (or takes back, below zero) so many points."""
+        """What moves when the activity brings (or takes back, below zero) so many points.
+
+        `left` is what it stands for after points were taken back, (earned, rewards).
+        """
         self._metrics(activity.kind)
         amounts = []
         for metric in self._points[activity.kind]:
-            delta = earned if metric.measure is Measure.POINTS_EARNED else earned + rewards
+            delta = points_of(metric, earned, rewards)
             if delta:
+                stands = left is None or points_of(metric, *left) > 0
                 amounts.append((metric, Amount(Decimal(delta), stands=stands)))
         return self.movements(activity, amounts)
+
+
+def points_of(metric: Metric, earned: int, rewards: int) -> int:
+    """What a metric over points counts of them."""
+    return earned if metric.measure is Measure.POINTS_EARNED else earned + rewards
 
 
 def _stands(shares: Sequence[Share]) -> tuple[bool, bool]:
@@ -267,7 +276,7 @@ def _quantity(shares: Sequence[Share], _: date) -> Amount:
 
 def _amount(shares: Sequence[Share], _: date) -> Amount:
     delta = sum([share.amount_after - share.amount_before for share in shares], ZERO)
-    return Amount(delta, stands=_stands(shares)[1])
+    return Amount(delta, stands=any(share.amount_after > 0 for share in shares))
 
 
 def _distinct_products(shares: Sequence[Share], _: date) -> Amount:
@@ -308,7 +317,9 @@ class Meter:
     moved_parts: set[str] = field(default_factory=set)
 
     def move(self, amount: Amount, *, occurred_at: datetime) -> None:
-        """Take a movement in. `reached_at` never goes back here: a return that takes the last one recounts it."""
+        """Take a movement in. `reached_at` starts over from 0, where nothing counts any more; else it never goes back
+        here: a return that takes the last one recounts it."""
+        empty = not self.value
         if self.parts is None:
             self.value += amount.delta
         else:
@@ -318,7 +329,7 @@ class Meter:
                 self.parts[part] = after
                 self.moved_parts.add(part)
                 self.value += int(after > 0) - int(before > 0)
-        if amount.stands and occurred_at > self.reached_at:
+        if amount.stands and (empty or occurred_at > self.reached_at):
             self.reached_at = occurred_at
         self.version += 1
         self.moved = True

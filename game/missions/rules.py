@@ -134,6 +134,8 @@ def judge(
         return None
     if mission.has_ended(now):
         return Progress(Verdict.TOO_LATE, ()) if advances else None
+    if done and not stands and advances and all(one.current < one.before for one in advances):
+        done = False  # what comes back completes nothing, whoever has entered the audience meanwhile
     if done != stands:
         return Progress(Verdict.COMPLETED if done else Verdict.REVOKED, tuple(advances))
     visible = visible_advances(advances)

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Final
 
 from activity.rules import ZERO, Activity, Line, Product
+from base.numbers import EXACT
 from loyalty.ledger.rules import Basis, Lot
 from metrics.rules import ONE, LineFilter
 from partners.rules import Audience, PartnerView
@@ -103,7 +104,7 @@ class Earning:
             if not rule.runs_at(activity.occurred_at) or not rule.audience.admits(partner):
                 continue
             counted = count(rule.basis, lines)
-            exact = counted * rule.rate * multiplier
+            exact = EXACT.multiply(EXACT.multiply(counted, rule.rate), multiplier)
             points = int(exact.to_integral_value(ROUND_FLOOR))
             if points > 0:
                 found.append(Grant(rule, counted, exact, points, weigh(rule.basis, lines)))
