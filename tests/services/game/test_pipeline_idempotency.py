@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from activity.rules import ActivityInput
+from game.pipeline import Outcome
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.invariants import check_invariants
@@ -34,6 +35,16 @@ async def world() -> World:
     return world
 
 
+def assert_repeats(again: Outcome, first: Outcome) -> None:
+    """It answers as the first time."""
+    assert again.status == "DUPLICATE"
+    assert (again.activity_id, again.external_id, list(again.facts)) == (
+        first.activity_id,
+        first.external_id,
+        list(first.facts),
+    )
+
+
 async def test_the_same_payload_answers_with_the_first_facts(world: World) -> None:
     """Also where it comes in the same batch, and where it comes with what is new."""
     first, in_batch = await world.record(GIVEN, GIVEN)
@@ -45,7 +56,7 @@ async def test_the_same_payload_answers_with_the_first_facts(world: World) -> No
     assert first.status == "RECORDED"
     assert {fact.data["type"] for fact in first.facts} >= {"PointsPosted", "MissionCompleted", "BadgeAwarded"}
     for again in (in_batch, later, among_new):
-        assert again == replace(first, status="DUPLICATE")
+        assert_repeats(again, first)
     await check_invariants(world.program_id)
 
 
@@ -64,7 +75,7 @@ SAME: Mapping[str, ActivityInput] = {
 async def test_what_means_the_same_is_the_same_payload(world: World, name: str) -> None:
     (first,) = await world.accept(GIVEN)
     (again,) = await world.record(SAME[name])
-    assert again == replace(first, status="DUPLICATE")
+    assert_repeats(again, first)
 
 
 async def test_zero_is_zero_however_it_is_signed(world: World) -> None:

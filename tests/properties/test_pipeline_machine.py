@@ -1,0 +1,98 @@
+"""Partners sell, take back, repeat themselves and are adjusted; after each step all is as the model reckons it anew."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from loyalty.ledger.adjust import adjust_points
+from tests.invariants import check_invariants
+from tests.properties.playing import Play, compare, in_thread, profile
+from tests.properties.setting import ZONES, add_partners, make_setting
+from tests.world import NOW, World
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+async def test_whatever_happens_is_reckoned_right() -> None:
+    def run(wait: Callable[[Any], Any]) -> None:
+        bound = type("Bound", (Machine,), {"wait": staticmethod(wait)})
+        run_state_machine_as_test(bound, settings=profile(examples=10, steps=15))
+
+    await in_thread(run)
+
+
+class Machine(RuleBasedStateMachine):
+    """Each example has a world of its own."""
+
+    world: World
+    wait: Callable[[Any], Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.play = Play({})
+        self.adjustments = 0
+
+    @initialize(count=st.integers(1, 3))
+    def open_shops(self, count: int) -> None:
+        self.play = Play({zone: zone for zone in ZONES[:count]})
+        self.world = self.wait(make_setting())
+        self.wait(add_partners(self.world, self.play.zones))
+
+    @rule(data=st.data(), size=st.integers(1, 5))
+    def record(self, data: st.DataObject, size: int) -> None:
+        batch = [self.play.draw(data) for _ in range(size)]
+        self.wait(self.world.accept(*batch))
+        self.wait(compare(self.world, self.play))
+
+    @precondition(lambda self: self.play.made)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        chosen = data.draw(st.lists(st.sampled_from(self.play.made), min_size=1, max_size=3))
+        outcomes = self.wait(self.world.record(*chosen))
+        assert {one.status for one in outcomes} == {"DUPLICATE"}
+        self.wait(compare(self.world, self.play))
+
+    @precondition(lambda self: self.play.made)
+    @rule(data=st.data())
+    def repeat_otherwise_among_new(self, data: st.DataObject) -> None:
+        """A conflict stands among what is accepted."""
+        changed = replace(data.draw(st.sampled_from(self.play.made)), attributes={"changed": True})
+        new = self.play.draw(data)
+        conflict, accepted = self.wait(self.world.record(changed, new))
+        assert (conflict.code, accepted.status) == ("IDEMPOTENCY_CONFLICT", "RECORDED")
+        self.wait(compare(self.world, self.play))
+
+    @rule(data=st.data(), percent=st.sampled_from([-100, -50, 30]))
+    def adjust(self, data: st.DataObject, percent: int) -> None:
+        code = data.draw(st.sampled_from(sorted(self.play.shops)))
+        shop = self.play.shops[code]
+        amount = percent if percent > 0 else max(shop.balance, 0) * percent // 100
+        if amount:
+            shop.adjust(amount)
+            self.adjustments += 1
+            self.wait(
+                adjust_points(
+                    program_id=self.world.program_id,
+                    partner=code,
+                    amount=amount,
+                    reason="test",
+                    idempotency_key=str(self.adjustments),
+                    actor="tests",
+                    now=NOW,
+                )
+            )
+            self.wait(compare(self.world, self.play))
+
+    def teardown(self) -> None:
+        if self.play.made:
+            self.wait(check_invariants(self.world.program_id))
