@@ -22,6 +22,7 @@ from loyalty.ledger.queries import EntryRow, WalletRow, list_entries, load_walle
 from loyalty.tiers.standing_queries import StandingRow, load_standings
 from metrics.windows import Period, local_day, start_of
 from partners.listing import PartnerRow, find_partners
+from push.queries import InboxMessage, load_inboxes
 
 if TYPE_CHECKING:
     from api.context import Context
@@ -31,6 +32,9 @@ WalletKey: TypeAlias = tuple[int, str]
 
 EntriesKey: TypeAlias = tuple[int, str, int | None, int]
 """(partner id, unit, below which version, how many)."""
+
+InboxKey: TypeAlias = tuple[int, int | None, int]
+"""(partner id, below which message, how many)."""
 
 StandingKey: TypeAlias = tuple[int, str]
 """(partner id, its time zone)."""
@@ -150,6 +154,26 @@ class Loaders:
             async with reading() as connection:
                 found = await load_awards(connection, program_id=self._context.program_id, partner_ids=ids)
             return [found[id_] for id_ in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def inboxes(self) -> DataLoader[InboxKey, list[InboxMessage]]:
+        """Pages of partners' messages: one statement for each size of page."""
+
+        async def load(keys: list[InboxKey]) -> Sequence[list[InboxMessage]]:
+            found: dict[InboxKey, list[InboxMessage]] = {}
+            async with reading() as connection:
+                for limit in {key[2] for key in keys}:
+                    alike = [key for key in keys if key[2] == limit]
+                    pages = await load_inboxes(
+                        connection,
+                        program_id=self._context.program_id,
+                        pages=[key[:2] for key in alike],
+                        limit=limit,
+                    )
+                    found |= zip(alike, pages, strict=True)
+            return [found[key] for key in keys]
 
         return DataLoader(load)
 

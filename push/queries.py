@@ -7,10 +7,15 @@ from typing import Final
 
 from base.database import Connection
 
-INBOX: Final = """
-SELECT id, transaction_id, fact, template, locale, title, body, created_at, read_at
-FROM message WHERE program_id = $1 AND partner_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4
+# Of each partner the newest messages below an id, at most $4 of each.
+INBOXES: Final = """
+SELECT k.place, m.* FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS k (partner_id, below, place)
+CROSS JOIN LATERAL (
+    SELECT id, transaction_id, fact, template, locale, title, body, created_at, read_at
+    FROM message WHERE program_id = $1 AND partner_id = k.partner_id AND id < k.below
+    ORDER BY id DESC LIMIT $4
+) AS m
+ORDER BY k.place, m.id DESC
 """
 UNREAD: Final = "SELECT count(*) FROM message WHERE program_id = $1 AND partner_id = $2 AND read_at IS NULL"
 DELIVERIES: Final = """
@@ -57,8 +62,21 @@ async def load_inbox(
     connection: Connection, *, program_id: int, partner_id: int, before: int | None = None, limit: int
 ) -> list[InboxMessage]:
     """The partner's messages, newest first; `before` is the id of the last one of the page before."""
-    rows = await connection.fetch(INBOX, program_id, partner_id, NEWEST if before is None else before, limit)
-    return [InboxMessage(**dict(row)) for row in rows]
+    pages = await load_inboxes(connection, program_id=program_id, pages=[(partner_id, before)], limit=limit)
+    return pages[0]
+
+
+async def load_inboxes(
+    connection: Connection, *, program_id: int, pages: Sequence[tuple[int, int | None]], limit: int
+) -> list[list[InboxMessage]]:
+    """For each page, (partner id, below which message), at most `limit` of its messages, newest first."""
+    partner_ids = [partner_id for partner_id, _ in pages]
+    below = [NEWEST if before is None else before for _, before in pages]
+    found: list[list[InboxMessage]] = [[] for _ in pages]
+    for row in await connection.fetch(INBOXES, program_id, partner_ids, below, limit):
+        place, *columns = row
+        found[place - 1].append(InboxMessage(*columns))
+    return found
 
 
 async def count_unread(connection: Connection, *, program_id: int, partner_id: int) -> int:

@@ -26,7 +26,6 @@ from loyalty.ledger.rules import POINT
 from partners.inputs import PartnerKind, PartnerStatus
 from partners.listing import PartnerRow, list_partners, subtree
 from partners.service import PartnerInput, upsert_partners
-from push.queries import load_inbox
 
 strawberry.enum(PartnerStatus, description="Whether a partner takes part.")
 
@@ -92,14 +91,7 @@ class Partner(Node):
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Connection[Message]:
         context, size, before = info.context, page_size(first), read_cursor(after, int)
-        async with reading() as connection:
-            rows = await load_inbox(
-                connection,
-                program_id=context.program_id,
-                partner_id=self.row.id,
-                before=before,
-                limit=size + 1,
-            )
+        rows = await context.loaders.inboxes.load((self.row.id, before, size + 1))
         return connect(
             rows, size=size, after=after, key=lambda row: row.id, node=lambda row: Message.of(row, context)
         )
