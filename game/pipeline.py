@@ -47,8 +47,8 @@ RECORDED: Final = "RECORDED"
 DUPLICATE: Final = "DUPLICATE"
 REJECTED: Final = "REJECTED"
 
-IDS_PER_ACTIVITY: Final = 2
-"""Its own and its transaction's. The lots that rules grant come on top; what missions pay finds room in the rest."""
+IDS_PER_ACTIVITY: Final = 4
+"""Its own, its transaction's, and those of a mission's reward and its lot. The lots that rules grant come on top."""
 
 plans: Final = Plans()
 
