@@ -1,0 +1,167 @@
+"""What must not matter: how a sequence is cut into batches, how partners take turns, and how often it is sent."""
+
+from collections.abc import Callable, Sequence
+from itertools import count, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activity.rules import RETURN, ActivityInput
+from tests.invariants import check_invariants
+from tests.properties.playing import Play, compare, in_thread, profile
+from tests.properties.setting import ZONES, add_partners, make_setting
+from tests.world import Balance, World
+
+pytestmark = pytest.mark.usefixtures("database")
+
+Wait = Callable[[Any], Any]
+numbers = count()
+
+
+def open_play(wait: Wait, data: st.DataObject, *worlds: World) -> Play:
+    """Shops that no other example knows, in these worlds."""
+    name = f"e{next(numbers)}"
+    zones = ZONES[: data.draw(st.integers(1, 3), label="shops")]
+    play = Play({f"{name}-{zone}": zone for zone in zones}, name)
+    for world in worlds:
+        wait(add_partners(world, play.zones))
+    return play
+
+
+def draw_batches(data: st.DataObject, activities: Sequence[ActivityInput]) -> list[Sequence[ActivityInput]]:
+    """The sequence, cut somewhere."""
+    cuts = data.draw(st.sets(st.integers(1, max(1, len(activities) - 1)), max_size=6), label="cuts")
+    return [
+        activities[start:end]
+        for start, end in pairwise(sorted({0, *cuts, len(activities)}))
+        if activities[start:end]
+    ]
+
+
+async def test_any_batching_gives_the_same() -> None:
+    whole, cut = await make_setting(), await make_setting()
+
+    def run(wait: Wait) -> None:
+        @profile(examples=10)
+        @given(data=st.data())
+        def check(data: st.DataObject) -> None:
+            play = open_play(wait, data, whole, cut)
+            activities = [play.draw(data) for _ in range(data.draw(st.integers(2, 25)))]
+            wait(whole.accept(*activities))
+            for batch in draw_batches(data, activities):
+                wait(cut.accept(*batch))
+            assert wait(whole.everything(play.shops)) == wait(cut.everything(play.shops))
+            wait(compare(whole, play))
+
+        check()
+
+    await in_thread(run)
+    await check_invariants(whole.program_id)
+    await check_invariants(cut.program_id)
+
+
+async def test_any_interleaving_of_partners_gives_the_same() -> None:
+    one, other = await make_setting(), await make_setting()
+
+    def run(wait: Wait) -> None:
+        @profile(examples=8)
+        @given(data=st.data())
+        def check(data: st.DataObject) -> None:
+            play = open_play(wait, data, one, other)
+            activities = [play.draw(data) for _ in range(data.draw(st.integers(2, 20)))]
+            queues = {code: [each for each in activities if each.partner == code] for code in play.shops}
+            turns = data.draw(st.permutations([each.partner for each in activities]), label="turns")
+            shuffled = [queues[code].pop(0) for code in turns]
+            for world, sequence in ((one, activities), (other, shuffled)):
+                for batch in draw_batches(data, sequence):
+                    wait(world.accept(*batch))
+            assert wait(one.everything(play.shops)) == wait(other.everything(play.shops))
+
+        check()
+
+    await in_thread(run)
+
+
+async def test_recorded_twice_is_recorded_once() -> None:
+    world = await make_setting()
+
+    def run(wait: Wait) -> None:
+        @profile(examples=8)
+        @given(data=st.data())
+        def check(data: st.DataObject) -> None:
+            play = open_play(wait, data, world)
+            activities = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
+            first = [one for batch in draw_batches(data, activities) for one in wait(world.accept(*batch))]
+            after = wait(world.everything(play.shops))
+            again = [one for batch in draw_batches(data, activities) for one in wait(world.record(*batch))]
+            assert {one.status for one in again} == {"DUPLICATE"}
+            assert [(one.activity_id, list(one.facts)) for one in again] == [
+                (one.activity_id, list(one.facts)) for one in first
+            ]
+            assert wait(world.everything(play.shops)) == after
+
+        check()
+
+    await in_thread(run)
+
+
+async def test_what_came_and_went_leaves_nothing() -> None:
+    """Where nothing was spent meanwhile."""
+    world = await make_setting()
+
+    def run(wait: Wait) -> None:
+        @profile(examples=10)
+        @given(data=st.data())
+        def check(data: st.DataObject) -> None:
+            play = open_play(wait, data, world)
+            activities = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
+            for code, shop in play.shops.items():
+                left = [ref for ref in shop.deeds if shop.can_return(ref)]
+                for ref in data.draw(st.permutations(left), label="in this order"):
+                    # Bring the amounts of lines that came back without theirs to nothing is beyond any return.
+                    activities.append(play.take_back_whole(code, ref))
+            for batch in draw_batches(data, activities):
+                wait(world.accept(*batch))
+            wait(compare(world, play))
+            wait(assert_nothing_left(world, play))
+
+        check()
+
+    await in_thread(run)
+    await check_invariants(world.program_id)
+
+
+async def assert_nothing_left(world: World, play: Play) -> None:
+    """Nothing but the traces."""
+    got = await world.everything(play.shops)
+    for code, shop in play.shops.items():
+        wallet = await world.wallet(code)
+        assert (wallet.available, wallet.debt) == (Balance().available, Balance().debt)
+        assert await world.tier(code) == 0
+        assert await world.badges(code) == set()
+        assert not any(stands for _, stands in (await world.completions(code)).values())
+        kept = sum(one.amount_left for deed in shop.deeds.values() for one in deed.lines)
+        values = {row[1:3]: row[6] for row in got["meters"] if row[0] == code and row[6]}
+        # What a return left of a line's amount stays sold: nothing but amounts may be left.
+        assert all(key[0] in ("amount", "tea", "dear") for key in values)
+        assert kept or not values
+
+
+def test_a_return_is_among_what_is_drawn() -> None:
+    """The properties above would be idle without."""
+    found: set[str] = set()
+
+    @profile(examples=20)
+    @given(data=st.data())
+    def draw(data: st.DataObject) -> None:
+        play = Play({"a": "UTC"})
+        found.update(
+            "part" if one.lines else "whole"
+            for one in (play.draw(data) for _ in range(9))
+            if one.kind == RETURN
+        )
+
+    draw()
+    assert found == {"part", "whole"}
