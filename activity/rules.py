@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -113,8 +113,7 @@ class Activity:
     attributes: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """How much of a line counts, before and after something happened to it."""
 
     line: Line
@@ -192,8 +191,8 @@ def check(given: ActivityInput, *, kinds: frozenset[str], currency: str, now: da
     for name, text in (("source", given.source), ("externalId", given.external_id)):
         if not text or len(text) > MAX_TEXT:
             return Refusal("INVALID_TEXT", f"{name} must have 1 to {MAX_TEXT} characters", (name,))
-    for path, text in texts(given):
-        if text is not None and not is_storable(text):
+    for path, found in texts(given):
+        if found is not None and not is_storable(found):
             return Refusal("INVALID_TEXT", "it holds characters that are no text", path)
     if given.kind not in kinds:
         return Refusal("UNKNOWN_KIND", f"there is no activity kind {given.kind}", ("kind",))

@@ -9,4 +9,9 @@ EXACT: Final = Context(prec=100)
 
 def plain(value: Decimal) -> str:
     """A decimal without an exponent, trailing zeros or a sign on zero: equal numbers are written alike."""
-    return format(value.normalize(EXACT), "f") if value else "0"
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if value else "0"

@@ -4,8 +4,7 @@ Whoever moves meters (an activity, a return, a review after a change of configur
 the meters stood before. Rewards are posted on the way; nothing that they move is watched by what grants them.
 """
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
+from collections.abc import Container, Iterable
 
 from activity.rules import ZERO
 from base.numbers import plain
@@ -15,7 +14,6 @@ from game.state import Before, Moment, PartnerState, State
 from loyalty.because import chain
 from loyalty.ledger.rules import POINT, EntryKind, Lot, Transaction, grant, recall
 from loyalty.tiers.rules import Standing, decide
-from metrics.rules import MeterKey
 from metrics.windows import LIFETIME_START
 
 
@@ -29,16 +27,18 @@ def react(
     root: int,
 ) -> None:
     """Let everything that watches the meters in `before` follow. `root` is the step that it all began with."""
-    follow_missions(state, transaction, partner, moment, before, root, series=moved(state, before))
-    follow_badges(state, transaction, partner.view.id, root, series=moved(state, before))
+    series = moved(state, before, among=state.plan.missions_by_series)
+    follow_missions(state, transaction, partner, moment, before, root, series=series)
+    series = moved(state, before, among=state.plan.badges_by_series)
+    follow_badges(state, transaction, partner.view.id, root, series=series)
     ladder = state.plan.ladder
     if ladder is not None and any(key[0] == ladder.series.id for key in before):
         follow_tier(state, transaction, partner, root)
 
 
-def moved(state: State, before: Before) -> set[int]:
-    """The series whose meters stand elsewhere than before."""
-    return {key[0] for key, value in before.items() if value != state.meters.value(key)}
+def moved(state: State, before: Before, *, among: Container[int]) -> set[int]:
+    """The series, of those that are watched, whose meters stand elsewhere than before."""
+    return {key[0] for key, value in before.items() if key[0] in among and value != state.meters.value(key)}
 
 
 def follow_missions(
@@ -82,7 +82,7 @@ def follow_mission(
         mission,
         partner=partner.view,
         completion=completion,
-        before=_values_before(state, before),
+        before=before,
         current=state.meters.value,
         now=transaction.posted_at,
     )
@@ -102,22 +102,20 @@ def follow_mission(
         _revoke(state, transaction, mission, completion, before, last)
 
 
-def _values_before(state: State, before: Before) -> Callable[[MeterKey], Decimal]:
-    return lambda key: before[key] if key in before else state.meters.value(key)
-
-
 def _tell_advances(transaction: Transaction, mission: Mission, advances: Iterable[Advance], root: int) -> int:
+    steps, facts = transaction.because.steps, transaction.facts
     last = root
-    for advance in advances:
+    for objective, before, current in advances:
         numbers = {
             "mission": mission.key,
-            "objective": advance.objective.key,
-            "current": plain(advance.current),
-            "target": plain(advance.objective.target),
+            "objective": objective.key,
+            "current": plain(current),
+            "target": objective.target_text,
         }
-        last = transaction.because.add("objective", on=root, **numbers)
-        kind = "ObjectiveAdvanced" if advance.current > advance.before else "ObjectiveReceded"
-        transaction.facts.append({"type": kind, "because": last, "window": ONCE, **numbers})
+        last = len(steps)
+        steps.append({"step": "objective", "on": root, **numbers})
+        kind = "ObjectiveAdvanced" if current > before else "ObjectiveReceded"
+        facts.append({"type": kind, "because": last, "window": ONCE, **numbers})
     return last
 
 

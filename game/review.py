@@ -146,7 +146,13 @@ def _follow(state: State, partner_id: int, before: Before, now: datetime) -> Non
     moment = Moment.apart(partner_id, now, partner.view.time_zone)
     series = state.plan.unfilled
     follow_missions(state, transaction, partner, moment, before, root, series=series)
-    follow_badges(state, transaction, partner_id, root, series=series | moved(state, before))
+    follow_badges(
+        state,
+        transaction,
+        partner_id,
+        root,
+        series=series | moved(state, before, among=state.plan.badges_by_series),
+    )
     follow_tier(state, transaction, partner, root)
     if transaction.entries or transaction.facts:
         state.transactions.append(transaction)

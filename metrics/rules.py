@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from activity.rules import ZERO, Line, Product, Share
 from metrics.windows import WindowSpec, window_start
@@ -133,8 +133,7 @@ class Series:
         return window_start(self.spec, occurred_at=activity.occurred_at, local_date=activity.local_date)
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """A metric's part in what happened: by how much its value moves, or how its distinct parts do."""
 
     delta: Decimal
@@ -146,8 +145,7 @@ class Amount:
 NOTHING: Final = Amount(ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """A meter's part in what happened."""
 
     key: MeterKey
@@ -169,6 +167,7 @@ class Counting:
             place = specs.setdefault(one.spec, len(specs))
             self.by_metric.setdefault(one.metric, []).append((one, place))
         self._specs: Final = tuple(specs)
+        self._last: tuple[datetime | None, date | None, list[date | None]] = (None, None, [])
         self._plain: dict[str, list[Metric]] = {}
         self._points: dict[str, list[Metric]] = {}
         self._matches: dict[tuple[str, int], list[Metric]] = {}
@@ -193,17 +192,22 @@ class Counting:
         """Each metric's amount, in each of its series' windows that the activity falls into."""
         found = []
         partner_id = activity.partner_id
-        starts: dict[int, date | None] = {}
+        starts = self._starts(activity.occurred_at, activity.local_date)
         for metric, amount in amounts:
             for series, place in self.by_metric[metric]:
-                if place not in starts:
-                    starts[place] = window_start(
-                        self._specs[place], occurred_at=activity.occurred_at, local_date=activity.local_date
-                    )
                 start = starts[place]
                 if start is not None:
                     found.append(Movement((series.id, start, partner_id), amount, series))
         return found
+
+    def _starts(self, occurred_at: datetime, local_date: date) -> list[date | None]:
+        """The window of each spec. The last answer is kept: an activity's metrics and points are counted in a row."""
+        if occurred_at is not self._last[0] or local_date is not self._last[1]:
+            starts = [
+                window_start(spec, occurred_at=occurred_at, local_date=local_date) for spec in self._specs
+            ]
+            self._last = (occurred_at, local_date, starts)
+        return self._last[2]
 
     def count(
         self, activity: Countable, shares: Sequence[Share], *, stood: bool, stands: bool

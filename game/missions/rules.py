@@ -4,13 +4,14 @@ What is under way is the meters themselves; only completions are kept. A complet
 revocation, and with it the key of what it pays.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
+from base.numbers import plain
 from metrics.rules import MeterKey, Series
 from metrics.windows import fixed_start
 from partners.rules import Audience, PartnerView
@@ -28,8 +29,12 @@ class Objective:
     window: date = field(init=False)
     """The mission's only window, by its start."""
 
+    target_text: str = field(init=False)
+    """The target as facts carry it."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "window", fixed_start(self.series.spec))
+        object.__setattr__(self, "target_text", plain(self.target))
 
     def meter(self, partner_id: int) -> MeterKey:
         """The partner's meter that this objective reads."""
@@ -90,8 +95,7 @@ class Verdict(StrEnum):
     TOO_LATE = "TOO_LATE"
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(NamedTuple):
     """An objective whose meter moved."""
 
     objective: Objective
@@ -99,15 +103,11 @@ class Advance:
     current: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What to make of a mission."""
 
     verdict: Verdict
     advances: tuple[Advance, ...]
-
-
-Values: TypeAlias = Callable[[MeterKey], Decimal]
 
 
 def judge(
@@ -115,18 +115,22 @@ def judge(
     *,
     partner: PartnerView,
     completion: Completion | None,
-    before: Values,
-    current: Values,
+    before: Mapping[MeterKey, Decimal],
+    current: Callable[[MeterKey], Decimal],
     now: datetime,
 ) -> Progress | None:
-    """What becomes of the mission for a partner whose meters went from `before` to `current`; None if nothing does."""
+    """What becomes of the mission for a partner whose meters went from `before` to `current`; None if nothing does.
+
+    A meter that is not in `before` did not move.
+    """
     stands = completion is not None and completion.stands
     if not stands and not mission.audience.admits(partner):
         return None
     advances, done = [], True
     for objective in mission.objectives:
         key = objective.meter(partner.id)
-        was, value = before(key), current(key)
+        value = current(key)
+        was = before.get(key, value)
         done = done and value >= objective.target
         if was != value:
             advances.append(Advance(objective, was, value))
@@ -138,10 +142,8 @@ def judge(
         done = False  # what comes back completes nothing, whoever has entered the audience meanwhile
     if done != stands:
         return Progress(Verdict.COMPLETED if done else Verdict.REVOKED, tuple(advances))
-    visible = visible_advances(advances)
-    return Progress(Verdict.MOVED, visible) if visible else None
-
-
-def visible_advances(advances: Sequence[Advance]) -> tuple[Advance, ...]:
-    """Those that a partner would want to hear of: below the target before or after."""
-    return tuple(one for one in advances if min(one.before, one.current) < one.objective.target)
+    # Beyond the target, before and after, there is nothing that a partner would want to hear of.
+    visible = [
+        one for one in advances if one.current < one.objective.target or one.before < one.objective.target
+    ]
+    return Progress(Verdict.MOVED, tuple(visible)) if visible else None

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from activity.rules import ZERO, Activity, Line, Product
 from base.numbers import EXACT
@@ -48,8 +48,7 @@ class EarningRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Points of one rule for one activity, with the numbers that made them."""
 
     rule: EarningRule

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from base.errors import Invalid
 from loyalty.because import Because
@@ -58,8 +58,7 @@ class InsufficientPoints(Invalid):
     code = "INSUFFICIENT_POINTS"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One side of a transaction. Those of a system account carry no bucket, version or lot, and keep no balance."""
 
     unit: str
@@ -74,8 +73,7 @@ class Entry:
     lot_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """A move of a lot."""
 
     lot_id: int
