@@ -12,7 +12,7 @@ PORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-LOCKS := requirements/dev.txt requirements/demo.txt
+LOCKS := requirements/dev.txt requirements/demo.txt requirements/graphiql.txt
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
@@ -69,6 +69,7 @@ lock: ## resolve the dependencies anew into requirements/ (needs uv)
 	@$(LOCK) pyproject.toml --group build -o requirements/run.txt
 	@$(LOCK) pyproject.toml --group build --group dev --constraints requirements/run.txt -o requirements/dev.txt
 	@$(LOCK) --group demo --no-deps -o requirements/demo.txt
+	@$(LOCK) --group graphiql --no-deps -o requirements/graphiql.txt
 
 reset: ## stop the embedded servers and remove the local data
 	@if [ -x $(BIN)/mitra ]; then $(BIN)/mitra reset --yes; else rm -rf .mitra; fi
