@@ -86,7 +86,7 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
             await connection.execute(FILLED, program_id, series, now)
             return True
         partners = await lock_partners(connection, plan, [row["id"] for row in rows])
-        true, state = await _load(connection, plan, partners, await take_ids(connection, ids_wanted))
+        true, state = await _load(connection, plan, partners, await take_ids(connection, ids_wanted), now)
         before = correct_meters(state, true)
         for partner_id in partners:
             _follow(state, partner_id, before.get(partner_id, {}), now)
@@ -96,9 +96,12 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
 
 
 async def _load(
-    connection: Connection, plan: Plan, partners: Mapping[int, PartnerState], ids: Ids
+    connection: Connection, plan: Plan, partners: Mapping[int, PartnerState], ids: Ids, now: datetime
 ) -> tuple[Meters, State]:
-    """The unfilled series' meters as the journal has them, and the partners' state with the meters as they stand."""
+    """The unfilled series' meters as the journal has them, and the partners' state with the meters as they stand.
+
+    Among these are the points meters of today, filled or not: what is paid now moves them.
+    """
     program_id, partner_ids = plan.program_id, list(partners)
     history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
     points = await load_points(connection, program_id=program_id, activity_ids=list(history))
@@ -107,6 +110,10 @@ async def _load(
     true = recount(counting, history.values(), points, apart)
     stored = await connection.fetch(STORED, program_id, sorted(plan.unfilled), partner_ids)
     keys = true.keys() | {(row["series_id"], row["window_start"], row["partner_id"]) for row in stored}
+    moments = [Moment.apart(id_, now, partner.view.time_zone) for id_, partner in partners.items()]
+    for moment in moments:
+        paid = plan.counting.count_points(moment, earned=0, rewards=1)
+        keys |= {movement.key for movement in paid}
     state = await load_state(connection, plan, ids=ids, partners=partners, keys=keys)
     state.points_left = points
     state.history = {partner_id: [] for partner_id in partner_ids}

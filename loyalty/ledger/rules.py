@@ -295,9 +295,9 @@ def recall(books: Books, transaction: Transaction, *, lot: Lot, amount: int, bec
     if amount <= 0:
         return 0
     wallet = books.wallet(lot.partner_id, lot.unit)
-    others = [one for one in books.spendable(lot.partner_id, lot.unit) if one.id != lot.id]
+    others = [] if lot.remaining >= amount else books.spendable(lot.partner_id, lot.unit)
     taken = 0
-    for source, part in plan_taking([lot, *others], amount):
+    for source, part in plan_taking([lot, *(one for one in others if one.id != lot.id)], amount):
         source.remaining -= part
         source.reversed += part
         _move(transaction, source, MovementKind.REVERSED, part)
