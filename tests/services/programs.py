@@ -1,10 +1,11 @@
 """Programs to test the configuration on, and what to say of a refusal."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -89,3 +90,34 @@ async def counted_statements() -> AsyncIterator[list[str]]:
                 stack.enter_context(holder._con.query_logger(lambda logged: sent.append(logged.query)))
         yield sent
     sent[:] = [query for query in sent if "pg_catalog" not in query]
+
+
+# Whether some connection to this database waits for a row while it runs a statement like this one.
+WAITING: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1
+"""
+
+
+@asynccontextmanager
+async def another_transaction(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A transaction on a connection of its own, committed where the block ends well."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def wait_for_lock(database_url: str, waiting: asyncio.Task[Any], statement: str) -> None:
+    """Wait until `waiting` waits for a row in a statement like this one.
+
+    Asked outside any transaction: inside one, the first answer would be the last.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        while not await connection.fetchval(WAITING, statement):
+            assert not waiting.done()
+    finally:
+        await connection.close()

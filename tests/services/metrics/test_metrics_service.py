@@ -24,7 +24,17 @@ from partners.service import (
     upsert_products,
     upsert_regions,
 )
-from tests.services.programs import NOW, Refusal, config_version, make_program, refused, rows, value
+from tests.services.programs import (
+    NOW,
+    Refusal,
+    another_transaction,
+    config_version,
+    make_program,
+    refused,
+    rows,
+    value,
+    wait_for_lock,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -36,11 +46,6 @@ ADD_ACTIVITY = """
 INSERT INTO activity (program_id, id, partner_id, number, kind, source, external_id, occurred_at, posted_at,
                       recorded_at, local_date, time_zone, currency)
 VALUES ($1, 1, $2, 1, 'VISIT', 'crm', '1', $3, $3, $3, $3::timestamptz::date, 'UTC', 'USD')
-"""
-# Whether some connection to this database waits for the partners' rows.
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM partner%FOR NO KEY UPDATE%'
 """
 
 
@@ -196,21 +201,11 @@ async def test_a_series_waits_for_the_first_activity_that_is_on_its_way(database
     program = await make_program()
     metric = await create_metric(program_id=program.id, metric=SALES, now=NOW)
     shop_id = await add_shop(program.id)
-    booking = await asyncpg.connect(database_url)
-    try:
-        await booking.execute(
-            "SET stats_fetch_consistency = 'none'"
-        )  # see others' waits from inside a transaction
-        held = booking.transaction()
-        await held.start()
+    async with another_transaction(database_url) as booking:
         await booking.fetch("SELECT FROM partner WHERE id = $1 FOR UPDATE", shop_id)
         making = asyncio.create_task(ensure(program.id, metric.id, WindowSpec(Period.MONTHLY)))
-        while not await booking.fetchval(WAITING):
-            assert not making.done()
+        await wait_for_lock(database_url, making, "%FROM partner%FOR NO KEY UPDATE%")
         await booking.execute(ADD_ACTIVITY, program.id, shop_id, NOW)
-        await held.commit()
-    finally:
-        await booking.close()
     assert await value("SELECT filled_at FROM meter_series WHERE id = $1", await making) is None
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
 import pytest
 
 from activity.rules import KINDS
@@ -27,12 +26,14 @@ from partners.service import (
 from tests.services.programs import (
     NOW,
     Refusal,
+    another_transaction,
     config_version,
     counted_statements,
     make_program,
     refused,
     rows,
     value,
+    wait_for_lock,
 )
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -42,13 +43,6 @@ REGIONS = [
     RegionInput("nation", "Nation"),
     RegionInput("bali", "Bali", "nation"),
 ]
-
-
-# Whether some connection to this database waits for the lock of a partner's row.
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'SELECT id FROM partner%NO KEY UPDATE'
-"""
 
 
 def shop(code: str = "shop", **changes: Any) -> PartnerInput:
@@ -331,20 +325,10 @@ async def test_an_upsert_waits_for_whoever_holds_a_partner(database_url: str) ->
     """A partner's row is the mutex for all its state: what an activity holds is not changed underneath it."""
     program_id = await make_regions()
     [id_] = await upsert(program_id, shop())
-    holder = await asyncpg.connect(database_url)
-    try:
-        await holder.execute(
-            "SET stats_fetch_consistency = 'none'"
-        )  # see others' waits from inside a transaction
-        held = holder.transaction()
-        await held.start()
+    async with another_transaction(database_url) as holder:
         await holder.fetch("SELECT FROM partner WHERE id = $1 FOR UPDATE", id_)
         waiting = asyncio.create_task(upsert(program_id, shop(region="bali")))
-        while not await holder.fetchval(WAITING):
-            assert not waiting.done()
-        await held.rollback()
-    finally:
-        await holder.close()
+        await wait_for_lock(database_url, waiting, "SELECT id FROM partner%FOR NO KEY UPDATE%")
     await waiting
     assert await value("SELECT version FROM partner WHERE id = $1", id_) == 2
 
