@@ -137,8 +137,8 @@ Reach = tuple[str, str, Path]
 
 
 def is_allowed(role: Role, type_name: str, field: str) -> bool:
-    """Whether a role may ask for a field. What every type has (`__typename`) needs no leave."""
-    return field == "__typename" or role in ACCESS.get(type_name, {}).get(field, frozenset())
+    """Whether a role may ask for a field."""
+    return role in ACCESS.get(type_name, {}).get(field, frozenset())
 
 
 def denied(role: Role, reached: Iterable[Reach]) -> list[Reach]:

@@ -182,7 +182,7 @@ class ServedSchema(strawberry.Schema):
             context = await self._enter(session)
             if wrong := denied(context.caller.role, operation.reached):
                 raise Refused(_forbidden(context.caller.role.value, *reach) for reach in wrong[:10])
-        elif not all(field.startswith("__") for _, field, _ in operation.reached):
+        elif operation.reached:
             raise _unauthenticated(
                 session, Unauthenticated("MISSING_TOKEN", "Send a token: `Authorization: Bearer …`.")
             )

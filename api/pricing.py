@@ -88,7 +88,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What an operation reaches, each (type, field) once, its `first` arguments, and its price."""
+    """What an operation reaches, each (type, field) once, its `first` arguments, and its price.
+
+    Introspection is no matter of roles: it is on or off, and not reached here.
+    """
 
     is_subscription: bool
     reached: tuple[Reach, ...]
@@ -187,9 +190,9 @@ class _Measuring:
     def _price_of_field(self, parent: Any, node: FieldNode, path: Path) -> Price:
         name = node.name.value
         path = (*path, node.alias.value if node.alias else name)
-        self._reached.setdefault((parent.name, name), path)
         if name.startswith("__"):
             return Price(1)
+        self._reached.setdefault((parent.name, name), path)
         definition: GraphQLField = parent.fields[name]
         first = self._first(definition, node, path)
         if first is not None:

@@ -25,9 +25,16 @@ OF_PACKAGE: Final = {
 }
 OURS: Final = ("start.js", "start.css")
 
-POLICY: Final = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    "connect-src 'self' ws: wss:; frame-ancestors 'none'"
+POLICY: Final = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-eval'",  # GraphiQL's bundle makes functions out of text
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self' data:",
+        "connect-src 'self' ws: wss:",
+        "frame-ancestors 'none'",
+    )
 )
 
 NOT_INSTALLED: Final = """<!doctype html>

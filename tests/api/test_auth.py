@@ -5,6 +5,7 @@ from typing import Any
 
 import jwt
 import pytest
+from graphql import get_introspection_query
 
 from api.roles import Role
 from partners.service import PartnerStatus
@@ -81,6 +82,13 @@ async def test_in_development_anybody_reads_the_schema_and_nothing_else() -> Non
     assert response.json() == {"data": {"__typename": "Query", "__schema": {"queryType": {"name": "Query"}}}}
     mixed = await api.post(None, {"query": "{ __typename tiers { key } }"})
     assert mixed.status_code == 401
+
+
+async def test_in_development_every_role_reads_the_schema() -> None:
+    api = await open_api(settings=DEVELOPMENT)
+    for role in Role:
+        found = await api.ask(role, get_introspection_query(input_value_deprecation=True))
+        assert {"Query", "Mutation", "Partner"} <= {one["name"] for one in found["__schema"]["types"]}
 
 
 async def test_in_production_the_schema_is_told_to_nobody() -> None:
