@@ -173,11 +173,13 @@ CREATE TABLE lot (
     PRIMARY KEY (program_id, id),
     FOREIGN KEY (program_id, partner_id, unit) REFERENCES wallet (program_id, partner_id, unit),
     FOREIGN KEY (program_id, transaction_id) REFERENCES ledger_transaction (program_id, id),
+    FOREIGN KEY (program_id, activity_id) REFERENCES activity (program_id, id),
     FOREIGN KEY (program_id, rule_id) REFERENCES earning_rule (program_id, id),
     CHECK (granted > 0 AND remaining >= 0 AND held >= 0 AND spent >= 0 AND expired >= 0 AND reversed >= 0
        AND repaid >= 0 AND granted = remaining + held + spent + expired + reversed + repaid),
     CHECK (recalled BETWEEN 0 AND granted - expired)
 ) WITH (fillfactor = 85);
+ALTER TABLE ledger_entry ADD FOREIGN KEY (program_id, lot_id) REFERENCES lot (program_id, id);
 CREATE INDEX lot_open ON lot (program_id, partner_id, unit) WHERE remaining > 0;
 CREATE INDEX lot_activity ON lot (program_id, activity_id) WHERE activity_id IS NOT NULL;
 

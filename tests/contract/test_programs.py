@@ -36,8 +36,6 @@ NAMES_NO_ROW: Final = frozenset(
     {
         "activity.external_id",  # the source's own
         "activity_key.external_id",
-        "ledger_entry.lot_id",  # of the wallet that the entry moves: that reference carries the program
-        "lot.activity_id",  # the one of the lot's transaction, which is held
     }
 )
 
