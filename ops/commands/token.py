@@ -53,7 +53,7 @@ def token(
 ) -> None:
     """Print a token, and nothing else. It lasts as long as MITRA_TOKEN_DAYS says.
 
-    Example: [bold]mitra token --role PARTNER --partner STORE-367[/bold]
+    Example: [bold]mitra token --role PARTNER --partner S00367[/bold]
     """
     from base.settings import Settings
     from ops.running import run
