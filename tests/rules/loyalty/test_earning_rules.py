@@ -1,0 +1,103 @@
+"""How an activity becomes points, and how a return takes its share of them back."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from activity.rules import Original
+from loyalty.earning.rules import Earning, EarningRule, Grant, RateBasis, returned_share
+from metrics.rules import LineFilter
+from partners.rules import Audience
+from tests.rules.pieces import AT, COFFEE, SHOP, SOAP, TEA, make_activity, taken
+
+D = Decimal
+EVERYTHING, EVERYBODY = LineFilter(), Audience()
+NOBODY = Audience(tiers=frozenset({"gold"}))
+
+
+def make_rule(
+    basis: RateBasis = RateBasis.AMOUNT,
+    rate: str | int = 1,
+    *,
+    id_: int = 1,
+    kind: str = "SALE",
+    line_filter: LineFilter = EVERYTHING,
+    audience: Audience = EVERYBODY,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> EarningRule:
+    return EarningRule(id_, f"rule-{id_}", 1, kind, line_filter, audience, basis, D(rate), starts_at, ends_at)
+
+
+def grants(*rules: EarningRule, multiplier: str | int = 1) -> list[Grant]:
+    sold = make_activity((TEA, 2, "10.50"), (SOAP, 3, "4.25"), (COFFEE, 1, 0))
+    return Earning(rules).grants(sold, partner=SHOP, multiplier=D(multiplier))
+
+
+@pytest.mark.parametrize(
+    ("rule", "points"),
+    [
+        (make_rule(RateBasis.AMOUNT, "1.5"), [22]),  # 22.125
+        (make_rule(RateBasis.QUANTITY, "0.3"), [1]),  # 1.8
+        (make_rule(RateBasis.ACTIVITY, 5), [5]),
+        (make_rule(RateBasis.AMOUNT, "0.01"), []),  # less than a point is none
+        (make_rule(line_filter=LineFilter(skus=frozenset({"tea"}))), [10]),
+        (make_rule(line_filter=LineFilter(min_amount=D("4.25"))), [14]),
+        (make_rule(RateBasis.ACTIVITY, 5, line_filter=LineFilter(skus=frozenset({"rice"}))), []),
+        (make_rule(kind="VISIT"), []),
+        (make_rule(audience=NOBODY), []),
+        (make_rule(starts_at=AT), [14]),
+        (make_rule(starts_at=AT + timedelta(microseconds=1)), []),
+        (make_rule(ends_at=AT), []),
+        (make_rule(ends_at=AT + timedelta(microseconds=1)), [14]),
+    ],
+)
+def test_what_a_rule_grants(rule: EarningRule, points: list[int]) -> None:
+    assert [one.points for one in grants(rule)] == points
+
+
+def test_each_rule_is_floored_by_itself_after_the_multiplier() -> None:
+    found = grants(make_rule(rate="0.1"), make_rule(rate="0.1", id_=2), multiplier="1.3")
+    assert [(one.exact, one.points) for one in found] == [(D("1.9175"), 1)] * 2
+
+
+def test_an_activity_without_lines_earns_by_rules_that_ask_nothing_of_lines() -> None:
+    visit = make_activity(kind="VISIT")
+    plain = make_rule(RateBasis.ACTIVITY, 5, kind="VISIT")
+    asking = make_rule(
+        RateBasis.ACTIVITY, 5, kind="VISIT", id_=2, line_filter=LineFilter(skus=frozenset({"tea"}))
+    )
+    (found,) = Earning([plain, asking]).grants(visit, partner=SHOP, multiplier=D(1))
+    assert (found.rule.id, found.points, found.basis) == (1, 5, [])
+    assert returned_share(found.basis, lines=(), left={}) == 1
+
+
+@pytest.mark.parametrize(
+    ("basis", "weights"),
+    [
+        (RateBasis.AMOUNT, ["10.50", "4.25", "0"]),
+        (RateBasis.QUANTITY, ["2", "3", "1"]),
+        (RateBasis.ACTIVITY, ["10.50", "4.25", "0"]),
+    ],
+)
+def test_what_the_lines_weigh(basis: RateBasis, weights: list[str]) -> None:
+    (found,) = grants(make_rule(basis, 5))
+    assert found.basis == list(enumerate(weights, start=1))
+
+
+def test_free_lines_weigh_alike() -> None:
+    free = make_activity((TEA, 5, 0), (SOAP, 1, 0))
+    (found,) = Earning([make_rule(RateBasis.ACTIVITY, 5)]).grants(free, partner=SHOP, multiplier=D(1))
+    assert found.basis == [(1, "1"), (2, "1")]
+
+
+def test_the_returned_share_is_exact_and_ends_at_one() -> None:
+    original = Original.of(make_activity((TEA, 3, 10), (SOAP, 7, 20)))
+    basis = [(1, "10"), (2, "20")]
+    shares = []
+    for parts in ([(1, 1, 0)], [(1, 1, 0), (2, 2, 0)], [(1, 1, 10), (2, 5, 20)]):
+        original.take(taken(original, *parts))
+        shares.append(returned_share(basis, lines=original.activity.lines, left=original.left))
+    assert shares == [Fraction(1, 9), Fraction(2, 9) + Fraction(4, 21), 1]
