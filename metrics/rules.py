@@ -229,11 +229,10 @@ class Counting:
                 amount = MEASURES[metric.measure](counted, activity.local_date)
                 if amount.delta or amount.parts:
                     amounts.append((metric, amount))
-        else:
+        elif delta := Decimal(int(stands) - int(stood)):
             day = activity.local_date.isoformat()
             for metric in self._metrics(activity.kind):
                 if metric.filter.is_empty:
-                    delta = Decimal(int(stands) - int(stood))
                     if metric.measure is Measure.COUNT:
                         amounts.append((metric, Amount(delta, stands=stands)))
                     elif metric.measure is Measure.DISTINCT_DAYS:
