@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from loyalty.ledger.adjust import adjust_points
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.properties.playing import Play, compare, in_thread, profile
 from tests.properties.setting import ZONES, add_partners, make_setting
 from tests.world import NOW, World
@@ -96,3 +96,4 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.play.made:
             self.wait(check_invariants(self.world.program_id))
+            self.wait(check_audit(self.world.program_id))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity.rules import RETURN, ActivityInput
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.properties.playing import Play, compare, in_thread, profile
 from tests.properties.setting import ZONES, add_partners, make_setting
 from tests.world import Balance, World
@@ -60,6 +60,7 @@ async def test_any_batching_gives_the_same() -> None:
     await in_thread(run)
     await check_invariants(whole.program_id)
     await check_invariants(cut.program_id)
+    await check_audit(cut.program_id)
 
 
 async def test_any_interleaving_of_partners_gives_the_same() -> None:
@@ -131,6 +132,7 @@ async def test_what_came_and_went_leaves_nothing() -> None:
 
     await in_thread(run)
     await check_invariants(world.program_id)
+    await check_audit(world.program_id)
 
 
 async def assert_nothing_left(world: World, play: Play) -> None:

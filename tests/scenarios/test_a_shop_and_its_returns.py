@@ -13,7 +13,7 @@ from game.pipeline import Outcome
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.world import SOURCE, World, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -180,6 +180,7 @@ async def test_a_quarter() -> None:
     assert (repeated.status, told(repeated)) == ("DUPLICATE", told(whole_back))
     assert (await world.wallet(SHOP)).available == 19 + 60
     await check_invariants(world.program_id)
+    await check_audit(world.program_id)
 
 
 async def month_points(world: World) -> dict[date, Decimal]:

@@ -65,6 +65,12 @@ def test_an_activity_without_lines_is_one_on_one_day() -> None:
     assert counted(filtered, visit) == []
 
 
+def test_a_visit_that_came_back_leaves_no_meter_to_a_recount() -> None:
+    original = Original.of(make_activity(kind="VISIT"))
+    original.take(())
+    assert recount(make_counting(*ALL), [original], {}) == {}
+
+
 def test_only_the_metrics_kinds_count() -> None:
     counting = make_counting(*ALL, kinds="SALE RECEIPT")
     assert counted(counting, make_activity((TEA, 1, 5), kind="RECEIPT")) != []

@@ -11,7 +11,7 @@ from game.review import review_program
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.world import NOW, World, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -129,6 +129,7 @@ async def test_a_mission_published_in_the_middle_counts_every_activity(world: Wo
         assert (await world.wallet(code)).available == sales * 10 + 5
         assert await world.value("points", Period.MONTHLY, code) == Decimal(sales * 10 + 5)
     await check_invariants(world.program_id)
+    await check_audit(world.program_id)
 
 
 async def test_what_a_review_pays_comes_on_top_of_what_was_counted(world: World) -> None:
@@ -143,6 +144,7 @@ async def test_what_a_review_pays_comes_on_top_of_what_was_counted(world: World)
     assert (await world.wallet("a")).available == 0
     assert await world.value("points", Period.MONTHLY, "a") == 0
     await check_invariants(world.program_id)
+    await check_audit(world.program_id)
 
 
 async def test_a_new_ladder_is_gone_through_also_for_partners_without_a_meter(world: World) -> None:
