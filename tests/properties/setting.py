@@ -120,8 +120,8 @@ SETTING: Final = Setting(
 )
 
 
-async def make_setting() -> World:
-    """A world configured by `SETTING`, without partners."""
+async def make_setting(*, watched: bool = True) -> World:
+    """A world configured by `SETTING`, without partners; without badges and missions where it is not `watched` yet."""
     world = await make_world(())
     for key, metric in SETTING.metrics.items():
         conditions = FilterInput(skus=sorted(metric.skus), min_amount=metric.min_amount)
@@ -142,8 +142,16 @@ async def make_setting() -> World:
             tiers=[rule.tier] if rule.tier else (),
             **per,
         )
-    for key, (watched, levels) in SETTING.badges.items():
-        await world.badge(key, watched, levels if watched else ())
+    if watched:
+        await watch(world)
+    assert world.clock.now() == NOW
+    return world
+
+
+async def watch(world: World) -> None:
+    """The badges and missions of `SETTING`."""
+    for key, (metric, levels) in SETTING.badges.items():
+        await world.badge(key, metric, levels if metric else ())
     for key, mission in SETTING.missions.items():
         await world.mission(
             key,
@@ -154,8 +162,6 @@ async def make_setting() -> World:
             ends_at=SETTING.mission_window[1],
             audience=AudienceInput(tiers=[mission.tier]) if mission.tier else None,
         )
-    assert world.clock.now() == NOW
-    return world
 
 
 async def add_partners(world: World, zones: Mapping[str, str]) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity.rules import RETURN, ActivityInput
+from game.review import review_program
 from tests.invariants import check_audit, check_invariants
 from tests.properties.playing import Play, compare, in_thread, profile
-from tests.properties.setting import ZONES, add_partners, make_setting
+from tests.properties.setting import SETTING, ZONES, add_partners, make_setting, watch
 from tests.world import Balance, World
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -149,6 +150,61 @@ async def assert_nothing_left(world: World, play: Play) -> None:
         # What a return left of a line's amount stays sold: nothing but amounts may be left.
         assert all(key[0] in ("amount", "tea", "dear") for key in values)
         assert kept or not values
+
+
+async def test_watchers_that_begin_late_catch_up() -> None:
+    """Badges and missions over what had been sold before; and all of it can still be taken back."""
+
+    def run(wait: Wait) -> None:
+        @profile(examples=6)
+        @given(data=st.data())
+        def check(data: st.DataObject) -> None:
+            world = wait(make_setting(watched=False))
+            play = open_play(wait, data, world)
+            early = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
+            wait(world.accept(*early))
+            wait(watch(world))
+            between = [play.draw(data) for _ in range(data.draw(st.integers(0, 4)))]
+            if between:
+                wait(world.accept(*between))
+            wait(review_program(world.program_id, world.clock))
+            wait(assert_caught_up(world, play))
+            back = [
+                play.take_back_whole(code, ref)
+                for code, shop in play.shops.items()
+                for ref in list(shop.deeds)
+                if shop.can_return(ref)
+            ]
+            if back:
+                wait(world.accept(*back))
+            wait(assert_caught_up(world, play))
+            wait(assert_nothing_left(world, play))
+
+        check()
+
+    await in_thread(run)
+
+
+async def assert_caught_up(world: World, play: Play) -> None:
+    """What does not depend on when a reward was paid is as the model has it, and the audit agrees with the rest."""
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
+    got = await world.everything(play.shops)
+    for code, shop in play.shops.items():
+        expected = shop.meters()
+        meters = {(row[1], row[2], row[5]): row[6] for row in got["meters"] if row[0] == code}
+        for window in meters.keys() | expected.keys():
+            if window[0] != "points":
+                assert meters.get(window, 0) == expected.get(window, (0,))[0], (code, window)
+        completions = await world.completions(code)
+        for key, mission in SETTING.missions.items():
+            if mission.tier is None:
+                reached = shop.completions[key].by is not None
+                assert completions.get(key, (0, False))[1] == reached, (code, key)
+        badges = await world.badges(code)
+        assert {one for one in badges if one[0] != "rich"} == {
+            one for one in shop.badges() if one[0] != "rich"
+        }
 
 
 def test_a_return_is_among_what_is_drawn() -> None:
