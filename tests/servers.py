@@ -95,7 +95,7 @@ def _digest() -> str:
     """What the template depends on: the migrations, and how they are run."""
     digest = hashlib.sha256(ROLE.encode())
     for folder in ops.migrations.__path__:
-        for path in sorted(Path(folder).glob("*.py")):
+        for path in sorted(Path(folder).glob("*.[ps][yq]*")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
