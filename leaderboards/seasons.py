@@ -20,7 +20,8 @@ from leaderboards.rebuild import drop_closed
 from leaderboards.rules import BoardRow, SeasonState, SeasonWindow, due_state, due_windows
 from leaderboards.standings import freeze
 
-PROGRAMS: Final = "SELECT id FROM program ORDER BY id"
+# Where a history load runs, seasons wait for its end.
+PROGRAMS: Final = "SELECT id FROM program WHERE NOT settings ? 'history' ORDER BY id"
 
 # Of each board the seasons it has, and the first window in which its series has a meter.
 KNOWN_WINDOWS: Final = """

@@ -33,6 +33,7 @@ from ops.demo.configuring import configure_demo, opening_of
 from ops.demo.progress import Progress, begin, choose, find_demo, save_progress
 from ops.demo.source import Reading, activities, read_baskets, whole_weeks_until
 from ops.demo.summary import print_loaded, print_summary
+from partners.history import begin_history, end_history
 from partners.service import create_program
 
 
@@ -54,6 +55,7 @@ async def load_demo(console: Console, *, weeks: int | None, clock: Clock) -> Non
             known = Progress(whole_weeks_until(data.last, clock.now()), weeks)
         program = await create_program(program=describe_program(), now=opening_of(data) + known.shift)
         progress = await begin(program.id, known)
+        await begin_history(program.id)
         if not progress.is_configured:
             bars.update(task, description="Setting up Harbour Foods")
             await configure_demo(program.id, data, progress.shift)
@@ -62,6 +64,7 @@ async def load_demo(console: Console, *, weeks: int | None, clock: Clock) -> Non
         first = progress.sent
         bars.update(task, description="Loading baskets", total=data.baskets, completed=first)
         progress = await send(program.id, data, progress, clock, partial(_show, bars, task))
+        await end_history(program.id)
         bars.update(task, description="Closing the seasons that are over")
         await advance_program(program.id, clock.now())
         progress = replace(progress, loaded_at=clock.now().isoformat())

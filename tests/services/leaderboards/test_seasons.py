@@ -11,6 +11,7 @@ from leaderboards.rebuild import heal
 from leaderboards.rules import GRACE, Grouping, SeasonState
 from leaderboards.seasons import advance_program, advance_seasons
 from metrics.windows import Period
+from partners.history import begin_history, end_history
 from tests.services.leaderboards.scenes import NOW, Scene, make_scene, relay
 from tests.services.programs import rows
 
@@ -203,3 +204,15 @@ async def test_a_fixed_board_has_one_season(boards: base.redis.Client) -> None:
     async with reading() as connection:
         page = await top(connection, await scene.view())
     assert [one.partner.code for one in page.standings] == ["a"]
+
+
+async def test_seasons_wait_for_the_end_of_a_history_load(boards: base.redis.Client) -> None:
+    scene = await make_scene("a")
+    view = await scene.add_board()
+    await begin_history(scene.program_id)
+    await scene.count(view, {"a": 3}, window=date(2026, 8, 1))
+    await advance_seasons(NOW)
+    assert await states(scene) == {"2026-11": SeasonState.LIVE}
+    await end_history(scene.program_id)
+    await advance_seasons(NOW)
+    assert (await states(scene))["2026-08"] is SeasonState.CLOSED

@@ -1,0 +1,24 @@
+"""A history load: activities of long ago that are booked at their own time, oldest first.
+
+While one runs, what closes by the calendar waits for its end: a season of last year must not be closed between two
+batches of last year.
+"""
+
+from typing import Final
+
+from base.database import transaction
+
+BEGIN: Final = "UPDATE program SET settings = settings || '{\"history\": true}'::jsonb WHERE id = $1"
+END: Final = "UPDATE program SET settings = settings - 'history' WHERE id = $1"
+
+
+async def begin_history(program_id: int) -> None:
+    """The program's past is being loaded, until `end_history`; a load that was stopped goes on as one."""
+    async with transaction() as connection:
+        await connection.execute(BEGIN, program_id)
+
+
+async def end_history(program_id: int) -> None:
+    """The program's past is complete."""
+    async with transaction() as connection:
+        await connection.execute(END, program_id)
