@@ -14,7 +14,7 @@ SELECT g.key AS program, p.code AS partner, r.code AS region
 FROM program g
 LEFT JOIN partner p ON p.program_id = g.id AND p.status = 'ACTIVE'
 LEFT JOIN region r ON r.program_id = g.id AND r.id = p.region_id
-ORDER BY g.id, p.activities > 0 DESC NULLS LAST, p.code LIMIT 1
+ORDER BY g.id, p.activities DESC NULLS LAST, p.code LIMIT 1
 """
 PARTNER: Final = "SELECT FROM partner WHERE program_id = $1 AND code = $2"
 REGION: Final = "SELECT FROM region WHERE program_id = $1 AND code = $2"
