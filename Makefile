@@ -18,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 	--custom-compile-command "make lock"
 PYTEST_ARGS ?=
 
-.PHONY: help setup run test check bench fmt settings lock reset clean
+.PHONY: help setup run test check bench fmt schema settings lock reset clean
 
 help: ## list every task
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ bench: setup ## print the benchmark rows, floor and Mitra measured in one run
 fmt: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
+
+schema: setup ## write api/schema/schema.graphql anew
+	@$(BIN)/python -m api.schema.export
 
 settings: setup ## write the table of docs/settings.md anew
 	@$(BIN)/python -c 'import pathlib; from base.settings import settings_table; \

@@ -13,7 +13,7 @@ from activity.journal import find_keys, load_originals
 from activity.rules import ActivityInput as GivenActivity
 from activity.rules import Line, LineInput, LineReference, Original
 from api.context import Context, Info
-from api.schema.fact import Fact, fact_of
+from api.schema.fact import Fact, fact_of, recognize
 from api.schema.faults import Given, UserError
 from api.schema.scalars import JSON
 from base.database import reading
@@ -160,6 +160,7 @@ class Activity:
         context, id_ = info.context, self.original.activity.id
         async with reading() as connection:
             found = await load_facts(connection, program_id=context.program_id, activity_ids=[id_])
+        await recognize(found[id_], context)
         return [fact_of(fact, context) for fact in found[id_]]
 
 
@@ -211,4 +212,5 @@ class ActivityMutation:
             activities=[one.taken() for one in given.activities],
             clock=context.session.clock,
         )
+        await recognize((fact for outcome in outcomes for fact in outcome.facts), context)
         return ActivityRecordPayload(outcomes=[ActivityOutcome.of(outcome) for outcome in outcomes])

@@ -1,4 +1,4 @@
-"""Writes the schema to `schema.graphql`, which is committed: `python -m api.schema.export`."""
+"""Writes the schema to `schema.graphql`, which is committed: `make schema`."""
 
 from pathlib import Path
 from typing import Final

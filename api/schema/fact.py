@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -95,6 +95,19 @@ FACTS: Final = (
     BadgeRevoked,
     TierChanged,
 )
+
+
+async def recognize(rows: Iterable[FactRow], context: Context) -> None:
+    """Renew the context where the facts name what was configured after it was made."""
+    catalog = context.catalog
+    for row in rows:
+        mission, badge = row.data.get("mission"), row.data.get("badge")
+        is_known = (mission is None or mission in catalog.missions_by_key) and (
+            badge is None or badge in catalog.badges_by_key
+        )
+        if not is_known:
+            await context.renew()
+            return
 
 
 def fact_of(row: FactRow, context: Context) -> Fact:

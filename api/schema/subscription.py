@@ -9,7 +9,7 @@ from datetime import datetime
 import strawberry
 
 from api.context import Info
-from api.schema.fact import Fact, fact_of
+from api.schema.fact import Fact, fact_of, recognize
 from api.schema.leaderboard import TOP, LeaderboardChange, standings_of
 from api.schema.paging import page_size
 from api.schema.sight import boards_seen
@@ -47,7 +47,6 @@ class Subscription:
         assert context.caller.partner_id is not None, "only a partner's people may watch this"
         told = partner_facts(context.program_id, context.caller.partner_id)
         async for happened in told:
-            await context.renew()
             fact = happened["fact"]
             row = FactRow(
                 transaction_id=happened["transaction_id"],
@@ -57,4 +56,5 @@ class Subscription:
                 because=chain(happened["because"], fact["because"]),
                 data=fact,
             )
+            await recognize([row], context)
             yield fact_of(row, context)

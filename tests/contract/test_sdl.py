@@ -7,7 +7,7 @@ from api.schema.export import SDL, written
 
 
 def test_the_committed_schema_equals_the_code() -> None:
-    assert SDL.read_text() == written(), "run `python -m api.schema.export`"
+    assert SDL.read_text() == written(), "run `make schema`"
 
 
 def test_the_committed_schema_is_valid() -> None:
