@@ -163,14 +163,19 @@ class Books:
         return sorted((one for one in mine if one.remaining > 0), key=lambda one: one.spending_order)
 
     def granted_by(self, *, transaction_id: int) -> list[Lot]:
-        """The lots that a transaction granted."""
-        return [one for one in self.lots.values() if one.transaction_id == transaction_id]
+        """The lots that a transaction granted, in that order."""
+        return _in_order(one for one in self.lots.values() if one.transaction_id == transaction_id)
 
     def granted_for(self, *, activity_id: int) -> list[Lot]:
-        """The lots that earning rules granted for an activity."""
-        return [
+        """The lots that earning rules granted for an activity, in that order."""
+        return _in_order(
             one for one in self.lots.values() if one.activity_id == activity_id and one.rule_id is not None
-        ]
+        )
+
+
+def _in_order(lots: Iterable[Lot]) -> list[Lot]:
+    """As they were granted, however they were loaded: a return posts in one order, whatever the batching."""
+    return sorted(lots, key=lambda one: one.id)
 
 
 def _enter(
