@@ -115,6 +115,16 @@ def test_no_more_is_taken_out_than_is_available() -> None:
     assert ledger.balance == (10, 0)
 
 
+def test_lots_come_back_in_the_order_in_which_they_were_granted() -> None:
+    """However they were loaded."""
+    ledger = Ledger()
+    lots = [ledger.grant(amount) for amount in (5, 3, 9)]
+    for lot in lots:
+        lot.activity_id, lot.rule_id, lot.transaction_id = 1, 1, 1
+    books = Books(lots=reversed(lots))
+    assert books.granted_for(activity_id=1) == books.granted_by(transaction_id=1) == lots
+
+
 def test_taking_goes_from_lot_to_lot() -> None:
     ledger = Ledger()
     lots = [ledger.grant(amount) for amount in (5, 3, 9)]
