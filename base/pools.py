@@ -6,12 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import base.database
 import base.feed
 import base.redis
+from base.memory import relax_collector
 from base.settings import Settings
 
 
 @asynccontextmanager
 async def open_pools(settings: Settings, *, database_url: str, redis_url: str) -> AsyncIterator[None]:
-    """Open `base.database`, `base.redis` and `base.feed` for the length of the block."""
+    """Open `base.database`, `base.redis` and `base.feed` for the length of the block; this process begins its work."""
+    relax_collector()
     async with AsyncExitStack() as stack:
         await base.database.connect(
             database_url,

@@ -12,6 +12,7 @@ from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 import base.database
 from base.clock import SystemClock
+from base.memory import relax_collector
 from bench.door import Door
 from bench.recording import RecordingConnection, recorder
 from bench.world import World, build, now, sales
@@ -61,6 +62,7 @@ async def measure(url: str) -> list[Row]:
     mitra_url = await create(url, "bench")
     await migrate(mitra_url)
     AsyncpgDBClient.connection_class = RecordingConnection
+    relax_collector()  # as every process does that works
     await base.database.connect(mitra_url)
     world = await build(KEY, now=now())
     await base.database.close()

@@ -9,6 +9,7 @@ Invariants kept here, and proved by `mitra audit`:
 - what returns took for a lot (`recalled`, from wherever it came) never passes granted − expired.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -147,30 +148,50 @@ class Lot:
 
 
 class Books:
-    """Wallets and lots of the partners in a batch. The partners' locks make it their only writer."""
+    """Wallets and lots of the partners in a batch, found by what they are asked for.
+
+    The partners' locks make it their only writer.
+    """
 
     def __init__(self, wallets: Iterable[Wallet] = (), lots: Iterable[Lot] = ()) -> None:
         self.wallets: Final = {(one.partner_id, one.unit): one for one in wallets}
-        self.lots: Final = {one.id: one for one in lots}
+        self.lots: Final[dict[int, Lot]] = {}
+        self._of_wallet: Final[defaultdict[tuple[int, str], list[Lot]]] = defaultdict(list)
+        self._of_transaction: Final[defaultdict[int, list[Lot]]] = defaultdict(list)
+        self._of_activity: Final[defaultdict[int, list[Lot]]] = defaultdict(list)
+        for lot in lots:
+            self.add(lot)
+
+    def add(self, lot: Lot) -> Lot:
+        """Take a lot into the books; one that is there already stays, and is the answer."""
+        found = self.lots.setdefault(lot.id, lot)
+        if found is lot:
+            self._of_wallet[lot.partner_id, lot.unit].append(lot)
+            self._of_transaction[lot.transaction_id].append(lot)
+            if lot.activity_id is not None and lot.rule_id is not None:
+                self._of_activity[lot.activity_id].append(lot)
+        return found
 
     def wallet(self, partner_id: int, unit: str) -> Wallet:
         """The partner's wallet in that unit; a new one where there was none."""
-        return self.wallets.setdefault((partner_id, unit), Wallet(partner_id, unit))
+        key = (partner_id, unit)
+        found = self.wallets.get(key)
+        if found is None:
+            found = self.wallets[key] = Wallet(partner_id, unit)
+        return found
 
     def spendable(self, partner_id: int, unit: str) -> list[Lot]:
         """The partner's lots with something left, in the order in which they are spent."""
-        mine = [one for one in self.lots.values() if one.partner_id == partner_id and one.unit == unit]
-        return sorted((one for one in mine if one.remaining > 0), key=lambda one: one.spending_order)
+        mine = (one for one in self._of_wallet[partner_id, unit] if one.remaining > 0)
+        return sorted(mine, key=lambda one: one.spending_order)
 
     def granted_by(self, *, transaction_id: int) -> list[Lot]:
         """The lots that a transaction granted, in that order."""
-        return _in_order(one for one in self.lots.values() if one.transaction_id == transaction_id)
+        return _in_order(self._of_transaction[transaction_id])
 
     def granted_for(self, *, activity_id: int) -> list[Lot]:
         """The lots that earning rules granted for an activity, in that order."""
-        return _in_order(
-            one for one in self.lots.values() if one.activity_id == activity_id and one.rule_id is not None
-        )
+        return _in_order(self._of_activity[activity_id])
 
 
 def _in_order(lots: Iterable[Lot]) -> list[Lot]:
@@ -241,7 +262,7 @@ def grant(
     """Grant `amount` above zero as a lot of its own. A debt is repaid from it at once."""
     assert amount > 0
     wallet = books.wallet(transaction.partner_id, unit)
-    lot = books.lots[lot_id] = Lot(
+    lot = Lot(
         id=lot_id,
         partner_id=transaction.partner_id,
         unit=unit,
@@ -256,6 +277,7 @@ def grant(
         remaining=amount,
         is_new=True,
     )
+    books.add(lot)
     _move(transaction, lot, MovementKind.GRANTED, amount)
     _enter(
         transaction, wallet, kind=kind, bucket=Bucket.AVAILABLE, amount=amount, because=because, lot_id=lot.id

@@ -122,7 +122,7 @@ async def load_lots(
         values = list(row)
         if values[6] is not None:
             values[6] = [(line, weight) for line, weight in orjson.loads(values[6])]
-        books.lots.setdefault(row["id"], Lot(*values))
+        books.add(Lot(*values))
 
 
 async def load_transaction_ids(
