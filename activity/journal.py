@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from activity.rules import ZERO, Activity, Line, Original, Product
+from activity.returns import Original
+from activity.rules import ZERO, Activity, Line, Product
 from base.database import Connection
 
 PRODUCTS: Final = """

@@ -5,7 +5,7 @@ Quantities and amounts are exact decimals. A RETURN's are positive too: they say
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -130,37 +130,6 @@ class Refusal:
     code: str
     message: str
     field: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Original:
-    """An activity that can be taken back, and what is left of it."""
-
-    activity: Activity
-    left: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)
-    """Quantity and amount left, by line."""
-    stands: bool = True
-    """False once all of it came back."""
-
-    @classmethod
-    def of(cls, activity: Activity) -> "Original":
-        """An activity that nothing has been taken back of."""
-        return cls(activity, {line.number: (line.quantity, line.amount) for line in activity.lines})
-
-    def shares(self, taken: Sequence[Line] = ()) -> list[Share]:
-        """What counts of each line before and after `taken`, lines that reverse this activity's."""
-        after = dict(self.left)
-        for line in taken:
-            assert line.reverses is not None
-            quantity, amount = after[line.reverses[1]]
-            after[line.reverses[1]] = (quantity - line.quantity, amount - line.amount)
-        return [Share(line, *self.left[line.number], *after[line.number]) for line in self.activity.lines]
-
-    def take(self, taken: Sequence[Line]) -> None:
-        """Record that `taken` came back; with no lines, the whole."""
-        for share in self.shares(taken):
-            self.left[share.line.number] = (share.quantity_after, share.amount_after)
-        self.stands = bool(self.activity.lines) and any(quantity > 0 for quantity, _ in self.left.values())
 
 
 def payload_hash(given: ActivityInput) -> bytes:
@@ -291,74 +260,4 @@ def resolve_lines(given: ActivityInput, products: Mapping[str, Product]) -> tupl
             message = f"{line.sku} is counted in {product.unit}"
             return Refusal("UNKNOWN_UNIT", message, ("lines", str(index), "unit"))
         lines.append(Line(index + 1, product, line.quantity, line.amount))
-    return tuple(lines)
-
-
-def references(given: ActivityInput) -> list[tuple[str, str]]:
-    """The (source, external id) of every activity that a RETURN names."""
-    if given.reverses is not None:
-        return [(given.source, given.reverses)]
-    return [
-        (line.reverses.source or given.source, line.reverses.external_id)
-        for line in given.lines
-        if line.reverses
-    ]
-
-
-def resolve_return(
-    given: ActivityInput, *, partner_id: int, originals: Mapping[tuple[str, str], Original]
-) -> tuple[Line, ...] | Refusal:
-    """The lines that a RETURN takes back, never more than is left of each.
-
-    Another partner's activity answers as one that does not exist.
-    """
-
-    def find(source: str, external_id: str, path: tuple[str, ...]) -> Original | Refusal:
-        original = originals.get((source, external_id))
-        if original is None or original.activity.partner_id != partner_id:
-            return Refusal("UNKNOWN_ACTIVITY", f"the partner has no activity {external_id} of {source}", path)
-        if original.activity.kind == RETURN:
-            return Refusal("NOT_REVERSIBLE", "a RETURN cannot be taken back", path)
-        if original.activity.occurred_at > given.occurred_at:
-            return Refusal("RETURN_BEFORE_SALE", "it comes back before it was sold", ("occurredAt",))
-        return original
-
-    if given.reverses is not None:
-        original = find(given.source, given.reverses, ("reverses",))
-        if isinstance(original, Refusal):
-            return original
-        if not original.stands:
-            return Refusal("NOTHING_LEFT", f"all of {given.reverses} came back before", ("reverses",))
-        left = [(line, *original.left[line.number]) for line in original.activity.lines]
-        return tuple(
-            Line(number, line.product, quantity, amount, (original.activity.id, line.number))
-            for number, (line, quantity, amount) in enumerate((row for row in left if row[1] > 0), start=1)
-        )
-
-    taken: dict[tuple[int, int], tuple[Decimal, Decimal]] = {}
-    lines = []
-    for index, line in enumerate(given.lines):
-        assert line.reverses is not None, "check_return saw to it"
-        path = ("lines", str(index))
-        original = find(line.reverses.source or given.source, line.reverses.external_id, (*path, "reverses"))
-        if isinstance(original, Refusal):
-            return original
-        place = line.reverses.line
-        if place not in original.left:
-            return Refusal("UNKNOWN_LINE", f"it has no line {place}", (*path, "reverses", "line"))
-        sold = original.activity.lines[place - 1]
-        if sold.product.sku != line.sku:
-            return Refusal("WRONG_SKU", f"line {place} is of {sold.product.sku}", (*path, "sku"))
-        if line.unit is not None and line.unit != sold.product.unit:
-            return Refusal("UNKNOWN_UNIT", f"{line.sku} is counted in {sold.product.unit}", (*path, "unit"))
-        key = (original.activity.id, place)
-        already = taken.get(key, (ZERO, ZERO))
-        quantity, amount = (already[0] + line.quantity, already[1] + line.amount)
-        left_quantity, left_amount = original.left[place]
-        if quantity > left_quantity:
-            return Refusal("MORE_THAN_LEFT", f"{left_quantity:f} of it are left", (*path, "quantity"))
-        if amount > left_amount:
-            return Refusal("MORE_THAN_LEFT", f"{left_amount:f} of its amount is left", (*path, "amount"))
-        taken[key] = (quantity, amount)
-        lines.append(Line(index + 1, sold.product, line.quantity, line.amount, key))
     return tuple(lines)

@@ -13,7 +13,7 @@ import orjson
 
 from base.database import Connection
 from loyalty.because import Step, chain
-from loyalty.ledger.rules import Transaction
+from loyalty.ledger.books import Transaction
 
 OF_ACTIVITIES: Final = """
 SELECT id, activity_id, occurred_at, posted_at, because, facts

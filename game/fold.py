@@ -10,24 +10,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from activity.rules import (
-    RETURN,
-    ZERO,
-    Activity,
-    ActivityInput,
-    Line,
-    Original,
-    Refusal,
-    Share,
-    references,
-    resolve_return,
-)
+from activity.returns import Original, references, resolve_return
+from activity.rules import RETURN, ZERO, Activity, ActivityInput, Line, Refusal, Share
 from base.numbers import plain
 from game.reaction import react, recall_lot, tell_points
 from game.state import Before, Moment, PartnerState, State
 from loyalty.because import Because
 from loyalty.earning.rules import Grant, recallable, returned_share
-from loyalty.ledger.rules import POINT, EntryKind, Transaction, grant
+from loyalty.ledger.books import POINT, EntryKind, Transaction
+from loyalty.ledger.rules import grant
 from metrics.rules import ONE, Movement
 
 SHARE_STEP: Final = Decimal("0.0001")

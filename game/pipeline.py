@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from activity.journal import Claim, claim_keys, find_keys, load_originals, release_keys
+from activity.returns import Original, references
 from activity.rules import (
     MAX_ACTIVITIES,
     RETURN,
     ActivityInput,
     Line,
-    Original,
     Refusal,
     check,
     payload_hash,
-    references,
     resolve_lines,
 )
 from base.clock import Clock
@@ -39,7 +38,7 @@ from game.loading import (
 )
 from game.plan import Plan, Plans
 from game.state import Moment, PartnerState, State
-from loyalty.ledger.rules import Transaction
+from loyalty.ledger.books import Transaction
 from metrics.rules import MeterKey
 from metrics.windows import local_day
 

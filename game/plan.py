@@ -19,7 +19,8 @@ from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
 from loyalty.earning.rules import Earning, EarningRule, RateBasis
 from loyalty.tiers.rules import Ladder, Tier
-from metrics.rules import POINTS, Counting, LineFilter, Measure, Metric, Series
+from metrics.counting import Counting
+from metrics.rules import POINTS, LineFilter, Measure, Metric, Series
 from metrics.windows import Period, WindowSpec
 from partners.queries import Regions, load_regions
 from partners.rules import Audience

@@ -12,7 +12,8 @@ from game.badges.rules import Award, Badge
 from game.missions.rules import ONCE, Advance, Completion, Mission, Verdict, judge
 from game.state import Before, Moment, PartnerState, State
 from loyalty.because import chain
-from loyalty.ledger.rules import POINT, EntryKind, Lot, Transaction, grant, recall
+from loyalty.ledger.books import POINT, EntryKind, Lot, Transaction
+from loyalty.ledger.rules import grant, recall
 from loyalty.tiers.rules import Standing, decide
 from metrics.windows import LIFETIME_START
 

@@ -26,10 +26,10 @@ from game.loading import (
 from game.plan import Plan, load_plan
 from game.reaction import follow_badges, follow_missions, follow_tier, moved
 from game.state import Before, Moment, PartnerState, State
-from loyalty.ledger.rules import Transaction
+from loyalty.ledger.books import Transaction
+from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
-from metrics.rules import Counting
 
 PARTNERS_PER_PAGE: Final = 200
 IDS_PER_PARTNER: Final = 16

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from activity.rules import Activity, Original
+from activity.returns import Original
+from activity.rules import Activity
 from base.ids import Ids
 from game.badges.rules import Award
 from game.missions.rules import Completion
 from game.plan import Plan
-from loyalty.ledger.rules import Books, Lot, Transaction
+from loyalty.ledger.books import Books, Lot, Transaction
 from loyalty.tiers.rules import Standing, Tier
 from metrics.history import reached_at
 from metrics.meters import Meters

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
-from activity.rules import ZERO, Original, Share
+from activity.returns import Original
+from activity.rules import ZERO, Share
+from metrics.counting import Counting, points_of
 from metrics.meters import Meters
-from metrics.rules import POINTS, Counting, Measure, Metric, Placed, Series, points_of
+from metrics.rules import POINTS, Measure, Metric, Placed, Series
 
 WITHOUT_LINES: Final = frozenset({Measure.COUNT, Measure.DISTINCT_DAYS})
 """What an activity without lines moves."""

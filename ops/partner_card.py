@@ -19,8 +19,8 @@ from base.errors import NotFound
 from game.badges.queries import AwardRow, load_awards
 from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
+from loyalty.ledger.books import POINT
 from loyalty.ledger.queries import EntryRow, WalletRow, list_entries, load_wallets
-from loyalty.ledger.rules import POINT
 from loyalty.tiers.standing_queries import StandingRow, load_standings
 from loyalty.words import Reader, choose_language, explain
 from metrics.windows import Period, local_day, start_of

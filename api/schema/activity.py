@@ -10,8 +10,9 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from activity.journal import find_keys, load_originals
+from activity.returns import Original
 from activity.rules import ActivityInput as GivenActivity
-from activity.rules import Line, LineInput, LineReference, Original
+from activity.rules import Line, LineInput, LineReference
 from api.context import Context, Info
 from api.schema.fact import Fact, fact_of, recognize
 from api.schema.faults import Given, UserError

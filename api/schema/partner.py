@@ -22,7 +22,7 @@ from api.schema.tier import TierStanding, standing_of
 from api.schema.wallet import Wallet
 from base.database import reading
 from leaderboards.queries import standings_of
-from loyalty.ledger.rules import POINT
+from loyalty.ledger.books import POINT
 from partners.inputs import PartnerKind, PartnerStatus
 from partners.listing import PartnerRow, list_partners, subtree
 from partners.service import PartnerInput, upsert_partners

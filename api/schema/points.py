@@ -12,8 +12,8 @@ from api.schema.scalars import BigInt
 from api.schema.wallet import LedgerEntry
 from base.database import reading
 from loyalty.ledger.adjust import adjust_points
+from loyalty.ledger.books import POINT
 from loyalty.ledger.queries import load_entries
-from loyalty.ledger.rules import POINT
 
 
 @strawberry.input

@@ -13,8 +13,8 @@ from api.schema.because import Because, told
 from api.schema.node import Node
 from api.schema.paging import Connection, connect, page_size
 from api.schema.scalars import BigInt
+from loyalty.ledger.books import Bucket
 from loyalty.ledger.queries import EntryRow, WalletRow
-from loyalty.ledger.rules import Bucket
 
 strawberry.enum(Bucket, description="Where points stand in a wallet.")
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from activity.rules import ZERO, Activity, Line, Product
 from base.numbers import EXACT
-from loyalty.ledger.rules import Basis, Lot
+from loyalty.ledger.books import Basis, Lot
 from metrics.rules import ONE, LineFilter
 from partners.rules import Audience, PartnerView
 

@@ -10,7 +10,8 @@ from base import outbox
 from base.database import Connection, execute_together, fetch_together, retrying, transaction
 from base.errors import Invalid, NotFound
 from base.ids import take_ids
-from loyalty.ledger.rules import ADJUSTED, POINT, Books, EntryKind, Transaction, grant, withdraw
+from loyalty.ledger.books import ADJUSTED, POINT, Books, EntryKind, Transaction
+from loyalty.ledger.rules import grant, withdraw
 from loyalty.ledger.service import build_books, load_lots, read_wallets, save_books, write_wallets
 
 MOST: Final = 2**53 - 1

@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from base.database import Connection, Statement
-from loyalty.ledger.rules import WALLET, Books, Lot, Transaction, Wallet
+from loyalty.ledger.books import WALLET, Books, Lot, Transaction, Wallet
 
 LOAD_WALLETS: Final = """
 SELECT partner_id, unit, available, pending, held, debt, version

@@ -12,9 +12,10 @@ from activity.journal import load_history
 from base.database import Connection, reading, transaction
 from game.loading import load_points, load_rewards_apart
 from game.plan import load_plan
+from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
-from metrics.rules import Counting, MeterKey
+from metrics.rules import MeterKey
 from metrics.windows import label
 from ops.audit.check import SHOWN, Check, Finding, sql_check
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from activity.rules import Activity, Line, Original, Product
+from activity.returns import Original
+from activity.rules import Activity, Line, Product
 from partners.rules import PartnerView
 
 AT: Final = datetime(2026, 11, 20, 8, tzinfo=UTC)

@@ -6,16 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from activity.rules import (
-    ActivityInput,
-    LineInput,
-    LineReference,
-    Original,
-    Share,
-    is_storable,
-    payload_hash,
-    references,
-)
+from activity.returns import Original, references
+from activity.rules import ActivityInput, LineInput, LineReference, Share, is_storable, payload_hash
 from base.numbers import plain
 from tests.rules.pieces import AT, SOAP, TEA, make_activity, taken
 

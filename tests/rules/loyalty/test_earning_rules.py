@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from activity.rules import Original
+from activity.returns import Original
 from loyalty.earning.rules import Earning, EarningRule, Grant, RateBasis, returned_share
 from metrics.rules import LineFilter
 from partners.rules import Audience

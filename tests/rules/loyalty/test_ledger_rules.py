@@ -2,18 +2,8 @@
 
 import pytest
 
-from loyalty.ledger.rules import (
-    POINT,
-    Books,
-    EntryKind,
-    InsufficientPoints,
-    Lot,
-    Transaction,
-    grant,
-    plan_taking,
-    recall,
-    withdraw,
-)
+from loyalty.ledger.books import POINT, Books, EntryKind, Lot, Transaction
+from loyalty.ledger.rules import InsufficientPoints, grant, plan_taking, recall, withdraw
 from tests.rules.pieces import AT, SHOP
 
 

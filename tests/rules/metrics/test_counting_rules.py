@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from activity.rules import Activity, Line, Original
+from activity.returns import Original
+from activity.rules import Activity, Line
 from game.fold import whole
+from metrics.counting import Counting
 from metrics.history import reached_at, recount
 from metrics.meters import NEVER, Meters
-from metrics.rules import Counting, LineFilter, Measure, Meter, Metric, Movement, Series
+from metrics.rules import LineFilter, Measure, Meter, Metric, Movement, Series
 from metrics.windows import Period, WindowSpec
 from tests.rules.pieces import AT, COFFEE, SHOP, SOAP, TEA, make_activity, taken
 
