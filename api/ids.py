@@ -47,10 +47,10 @@ def decode_id(word: str, program: str) -> tuple[str, list[Any]] | None:
 
 
 def read_cursor(after: str | None, kind: type[Key]) -> Key | None:
-    """The key that a cursor holds; None without a cursor. BAD_CURSOR."""
+    """The key that a cursor holds; None without a cursor. INVALID_CURSOR."""
     if after is None:
         return None
     match decode(after):
         case [key] if type(key) is kind and "\0" not in str(key):
             return key
-    raise Invalid("this cursor is of no page of this list", code="BAD_CURSOR", field=("after",))
+    raise Invalid("this cursor is of no page of this list", code="INVALID_CURSOR", field=("after",))

@@ -33,6 +33,8 @@ WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 ORDER BY p.id FOR NO KEY UPDATE OF p
 """
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
+# How far the review of each unfilled series has come: the partners beyond it have only part of their past in it.
+UNFILLED: Final = "SELECT id, filled_through FROM meter_series WHERE program_id = $1 AND filled_at IS NULL"
 STANDINGS: Final = """
 SELECT partner_id, level, since FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
@@ -138,9 +140,10 @@ async def load_state(
     program_id, partner_ids = plan.program_id, list(partners)
     series, ladder = plan.counting.series, plan.ladder
     wanted = list(companions(plan, keys))
-    version, meters, parts, windows, wallets, standings, completions, awards = await fetch_together(
+    version, unfilled, meters, parts, windows, wallets, standings, completions, awards = await fetch_together(
         connection,
         Statement(VERSION, (program_id,)),
+        Statement(UNFILLED, (program_id,)),
         read_meters(program_id=program_id, keys=wanted),
         read_parts(program_id=program_id, series=series, keys=wanted),
         read_windows(
@@ -162,6 +165,7 @@ async def load_state(
         standings={partner_id: Standing(level, since) for partner_id, level, since in standings},
         completions={(row[0], row[1]): Completion(*row) for row in completions},
         awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
+        filled_through=dict(unfilled),
     )
     for key in state.meters:
         state.note_ladder(key)

@@ -33,7 +33,12 @@ def react(
     series = moved(state, before, among=state.plan.badges_by_series)
     follow_badges(state, transaction, partner.view.id, root, series=series)
     ladder = state.plan.ladder
-    if ladder is not None and any(key[0] == ladder.series.id for key in before):
+    # A ladder on a new series has a tier taken from nobody for a past that is still to be counted.
+    if (
+        ladder is not None
+        and any(key[0] == ladder.series.id for key in before)
+        and state.is_filled(ladder.series.id, partner.view.id)
+    ):
         follow_tier(state, transaction, partner, root)
 
 

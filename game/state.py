@@ -69,6 +69,8 @@ class State:
     standings: dict[int, Standing]
     completions: dict[tuple[int, int], Completion]
     awards: dict[tuple[int, int, int], Award]
+    filled_through: dict[int, int] = field(default_factory=dict)
+    """Of the series that are being filled, the last partner whose past is in it."""
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)
     history: dict[int, list[Original]] = field(default_factory=dict)
     points_left: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -95,6 +97,10 @@ class State:
                 found = reached_at(movement.series, key[1], history, self.points_left)
                 meter.reached_at = found or meter.reached_at
             self.note_ladder(key)
+
+    def is_filled(self, series_id: int, partner_id: int) -> bool:
+        """Whether the partner's meters of a series hold its past too. Where not, a review is on its way."""
+        return partner_id <= self.filled_through.get(series_id, partner_id)
 
     def note_ladder(self, key: MeterKey) -> None:
         """Remember a meter that the partner's tier goes by."""

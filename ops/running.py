@@ -57,6 +57,8 @@ def log_to_stderr(settings: Settings) -> None:
     if settings.log_level is not LogLevel.DEBUG:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+        # A tick that takes longer than its interval is left to finish: the scheduler warns of it, and nobody need care.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 async def all_or_none(*parts: Coroutine[Any, Any, None]) -> None:

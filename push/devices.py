@@ -57,17 +57,17 @@ async def register_device(
     if not TOKEN.fullmatch(token):
         raise Invalid(
             "A device token has 1 to 4,096 visible characters and no spaces",
-            code="TOKEN_INVALID",
+            code="INVALID_TOKEN",
             field=("token",),
         )
     if platform not in PLATFORMS:
         raise Invalid(
             f"A platform is one of {', '.join(sorted(PLATFORMS))}",
-            code="PLATFORM_UNKNOWN",
+            code="UNKNOWN_PLATFORM",
             field=("platform",),
         )
     if locale is not None and not LOCALE.fullmatch(locale):
-        raise Invalid(f"{locale!r} is not a locale: en, id-ID", code="LOCALE_INVALID", field=("locale",))
+        raise Invalid(f"{locale!r} is not a locale: en, id-ID", code="INVALID_LOCALE", field=("locale",))
 
     async def register() -> int:
         async with transaction() as connection:

@@ -46,7 +46,8 @@ def _reversal(step: Mapping[str, Any], say: Speech) -> str:
     told = f"{say.percent(step['share'])}% of what earned {say.points(step['granted'])} came back"
     if step["recalled"]:
         told += f", {say.number(step['recalled'])} of them were taken back before"
-    return f"{told}: {say.points(step['points'])} are taken back"
+    rounded = "" if step["share"] == "1" else ", rounded down"
+    return f"{told}: {say.points(step['points'])} are taken back{rounded}"
 
 
 def _mission(step: Mapping[str, Any], say: Speech) -> str:

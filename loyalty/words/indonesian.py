@@ -41,7 +41,8 @@ def _reversal(step: Mapping[str, Any], say: Speech) -> str:
     told = f"{say.percent(step['share'])}% dari yang menghasilkan {say.points(step['granted'])} dikembalikan"
     if step["recalled"]:
         told += f", {say.number(step['recalled'])} di antaranya sudah ditarik sebelumnya"
-    return f"{told}: {say.points(step['points'])} ditarik kembali"
+    rounded = "" if step["share"] == "1" else ", dibulatkan ke bawah"
+    return f"{told}: {say.points(step['points'])} ditarik kembali{rounded}"
 
 
 def _mission(step: Mapping[str, Any], say: Speech) -> str:

@@ -67,5 +67,5 @@ async def test_what_is_no_cursor(cursor: str) -> None:
     if cursor == "WzFd":  # [1]: of an entry's version
         assert "errors" not in answer
     else:
-        assert answer["errors"][0]["extensions"] == {"code": "BAD_CURSOR", "field": ["after"]}
+        assert answer["errors"][0]["extensions"] == {"code": "INVALID_CURSOR", "field": ["after"]}
         assert answer["errors"][0]["path"] == ["partner", "wallet", "entries"]

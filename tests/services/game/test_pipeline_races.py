@@ -155,3 +155,18 @@ async def test_a_new_ladder_is_gone_through_also_for_partners_without_a_meter(wo
     await world.ladder("pieces", Period.MONTHLY, {"bronze": (0, 1), "gold": (5, 2)})
     await review_program(world.program_id, world.clock)
     assert await world.tier("a") == 0
+
+
+async def test_no_tier_is_taken_before_the_past_of_a_new_ladder_is_counted(world: World) -> None:
+    """A sale between the change of the ladder and its review sees the partner where it stood."""
+    await world.ladder("amount", Period.MONTHLY, {"bronze": (0, 1), "gold": (50, 2)})
+    await world.accept(sale("x1", "a", 60), sale("x2", "b", 60))
+    assert await world.tier("a") == await world.tier("b") == 1
+    await world.ladder("amount", Period.YEARLY, {"bronze": (0, 1), "gold": (50, 2)})
+    (outcome,) = await world.accept(sale("x3", "a", 1))
+    assert [fact.data["type"] for fact in outcome.facts] == ["PointsPosted"]
+    assert outcome.facts[0].data["amount"] == 2
+    await review_program(world.program_id, world.clock)
+    assert await world.tier("a") == await world.tier("b") == 1
+    await world.accept(return_of("r1", "a", "x1"))
+    assert await world.tier("a") == 0

@@ -87,11 +87,11 @@ async def test_many_sign_ins_at_once_keep_the_limit() -> None:
 @pytest.mark.parametrize(
     ("changed", "code", "field"),
     [
-        ({"token": ""}, "TOKEN_INVALID", ("token",)),
-        ({"token": "a b"}, "TOKEN_INVALID", ("token",)),
-        ({"token": "x" * 4097}, "TOKEN_INVALID", ("token",)),
-        ({"platform": "FRIDGE"}, "PLATFORM_UNKNOWN", ("platform",)),
-        ({"locale": "id ID"}, "LOCALE_INVALID", ("locale",)),
+        ({"token": ""}, "INVALID_TOKEN", ("token",)),
+        ({"token": "a b"}, "INVALID_TOKEN", ("token",)),
+        ({"token": "x" * 4097}, "INVALID_TOKEN", ("token",)),
+        ({"platform": "FRIDGE"}, "UNKNOWN_PLATFORM", ("platform",)),
+        ({"locale": "id ID"}, "INVALID_LOCALE", ("locale",)),
     ],
 )
 async def test_what_is_no_device_is_refused(
