@@ -4,14 +4,14 @@ A batch is loaded once and written once; what lies between is here. One activity
 any batching of the same sequence gives the same result.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
 from activity.returns import Original, references, resolve_return
-from activity.rules import RETURN, ZERO, Activity, ActivityInput, Line, Refusal, Share
+from activity.rules import RETURN, Activity, ActivityInput, Line, Refusal
 from base.numbers import plain
 from game.reaction import react, recall_lot, tell_points
 from game.state import Before, Moment, PartnerState, State
@@ -19,7 +19,7 @@ from loyalty.because import Because
 from loyalty.earning.rules import Grant, recallable, returned_share
 from loyalty.ledger.books import POINT, EntryKind, Transaction
 from loyalty.ledger.rules import grant
-from metrics.rules import ONE, Movement
+from metrics.rules import ONE, MeterKey, Movement
 
 SHARE_STEP: Final = Decimal("0.0001")
 """To what a returned share is rounded where it is shown; it is reckoned exactly."""
@@ -29,7 +29,8 @@ SHARE_STEP: Final = Decimal("0.0001")
 class Draft:
     """An activity that is claimed and placed, before it is decided. Has what a `Countable` has.
 
-    `movements` is what a sale moves; a return's are found when it is known what is left to return.
+    `movements` is what a sale moves, and `reach` every meter that it may, with the points it brings; a return's are
+    found when it is known what is left to return.
     """
 
     given: ActivityInput
@@ -39,6 +40,7 @@ class Draft:
     posted_at: datetime
     recorded_at: datetime
     movements: Sequence[Movement] = ()
+    reach: Set[MeterKey] = frozenset()
 
     @property
     def partner_id(self) -> int:
@@ -60,11 +62,6 @@ class Draft:
     def key(self) -> tuple[str, str]:
         """(source, external id)."""
         return self.given.source, self.given.external_id
-
-
-def whole(lines: Iterable[Line]) -> list[Share]:
-    """Lines that go from nothing to all."""
-    return [Share(line, ZERO, ZERO, line.quantity, line.amount) for line in lines]
 
 
 def fold(state: State, draft: Draft) -> Transaction | Refusal:

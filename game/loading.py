@@ -118,9 +118,8 @@ async def lock_partners(
 def companions(plan: Plan, keys: Iterable[MeterKey]) -> set[MeterKey]:
     """The keys, and with each the meters of the other objectives of the missions that watch it."""
     found = set(keys)
-    for series_id, partner_id in {(key[0], key[2]) for key in found}:
-        for mission in plan.missions_by_series.get(series_id, ()):
-            found.update(objective.meter(partner_id) for objective in mission.objectives)
+    for series_id, partner_id in {(key[0], key[2]) for key in found if key[0] in plan.companions}:
+        found.update(objective.meter(partner_id) for objective in plan.companions[series_id])
     return found
 
 

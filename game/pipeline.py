@@ -26,7 +26,7 @@ from base.database import Connection, retrying, transaction
 from base.errors import Invalid
 from base.ids import Ids, IdsExhausted, take_ids
 from game.facts import Fact, facts_of, load_facts
-from game.fold import Draft, fold, whole
+from game.fold import Draft, fold
 from game.loading import (
     PlanMoved,
     check_version,
@@ -39,6 +39,7 @@ from game.loading import (
 from game.plan import Plan, Plans
 from game.state import Moment, PartnerState, State
 from loyalty.ledger.books import Transaction
+from metrics.counting import whole
 from metrics.rules import MeterKey
 from metrics.windows import local_day
 
@@ -205,7 +206,7 @@ class Batch:
             self.plan,
             ids=self.ids,
             partners=self.partners,
-            keys=self._keys(fresh, originals),
+            keys=self._keys(originals),
         )
         self.state.originals.update(originals)
         await self._load_for_returns(connection, fresh)
@@ -218,6 +219,7 @@ class Batch:
         draft = Draft(one.given, self.claims[one.key].activity_id, one.lines, moment, posted_at, self.now)
         if one.given.kind != RETURN:
             draft.movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)
+            draft.reach = self.plan.counting.reach(draft, draft.movements)
         return draft
 
     async def _originals(
@@ -236,20 +238,13 @@ class Batch:
         )
         return {key: found[claim.activity_id] for key, claim in claims.items() if claim.activity_id in found}
 
-    def _keys(self, fresh: Sequence[Candidate], originals: dict[tuple[str, str], Original]) -> set[MeterKey]:
+    def _keys(self, originals: dict[tuple[str, str], Original]) -> set[MeterKey]:
         """Every meter that the batch may move."""
-        counting = self.plan.counting
-        keys = {
-            movement.key
-            for draft in self.drafts.values()
-            for movement in (*draft.movements, *counting.count_points(draft, earned=1, rewards=1))
-        }
+        keys: set[MeterKey] = set()
+        for draft in self.drafts.values():
+            keys |= draft.reach
         for original in originals.values():
-            activity = original.activity
-            shares = whole(activity.lines)
-            movements = counting.count(activity, shares, stood=False, stands=True)
-            movements += counting.count_points(activity, earned=1, rewards=1)
-            keys.update(movement.key for movement in movements)
+            keys |= self.plan.counting.reach(original.activity)
         return keys
 
     async def _load_for_returns(self, connection: Connection, fresh: Sequence[Candidate]) -> None:

@@ -20,7 +20,7 @@ from game.missions.rules import Mission, Objective
 from loyalty.earning.rules import Earning, EarningRule, RateBasis
 from loyalty.tiers.rules import Ladder, Tier
 from metrics.counting import Counting
-from metrics.rules import POINTS, LineFilter, Measure, Metric, Series
+from metrics.rules import LineFilter, Measure, Metric, Series
 from metrics.windows import Period, WindowSpec
 from partners.queries import Regions, load_regions
 from partners.rules import Audience
@@ -70,6 +70,8 @@ class Plan:
     ladder: Ladder | None
     missions: Mapping[int, Mission]
     missions_by_series: Mapping[int, Sequence[Mission]]
+    companions: Mapping[int, Sequence[Objective]]
+    """By series, the objectives of the missions that watch it together with other series."""
     badges: Mapping[int, Badge]
     badges_by_series: Mapping[int, Sequence[Badge]]
     unfilled: frozenset[int]
@@ -82,11 +84,6 @@ class Plan:
         return any(one.points for one in self.missions.values()) and any(
             one.measure is Measure.POINTS_ALL for one in self.counting.by_metric
         )
-
-    @property
-    def counts_points(self) -> bool:
-        """Whether anything watches a metric over points."""
-        return any(one.measure in POINTS for one in self.counting.by_metric)
 
     async def learn(self, connection: Connection, *, skus: Iterable[str], partners: Iterable[str]) -> None:
         """Look up the products and partners that are not known yet."""
@@ -125,6 +122,13 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         missions={one.id: one for one in missions},
         missions_by_series=_by_series(
             (objective.series, one) for one in missions for objective in one.objectives
+        ),
+        companions=_by_series(
+            (watched.series, other)
+            for one in missions
+            if len(one.objectives) > 1
+            for watched in one.objectives
+            for other in one.objectives
         ),
         badges={one.id: one for one in badges},
         badges_by_series=_by_series((one.series, one) for one in badges),

@@ -10,9 +10,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from activity.rules import ZERO, Product, Share
-from metrics.rules import POINTS, Amount, Countable, Measure, Metric, Movement, Placed, Series
+from activity.rules import ZERO, Line, Product, Share
+from metrics.rules import POINTS, Amount, Countable, Measure, MeterKey, Metric, Movement, Placed, Series
 from metrics.windows import WindowSpec, window_start
+
+
+def whole(lines: Iterable[Line]) -> list[Share]:
+    """Lines that go from nothing to all."""
+    return [Share(line, ZERO, ZERO, line.quantity, line.amount) for line in lines]
 
 
 class Counting:
@@ -100,6 +105,16 @@ class Counting:
                     elif metric.measure is Measure.DISTINCT_DAYS:
                         amounts.append((metric, Amount(ZERO, ((day, delta),), stands=stands)))
         return self.movements(activity, amounts)
+
+    def reach(self, activity: Countable, movements: Iterable[Movement] | None = None) -> set[MeterKey]:
+        """Every meter that the activity may move, with the points that it may bring, now or when it comes back.
+
+        `movements` where it was counted already.
+        """
+        if movements is None:
+            movements = self.count(activity, whole(activity.lines), stood=False, stands=True)
+        points = self.count_points(activity, earned=1, rewards=1)
+        return {movement.key for movement in (*movements, *points)}
 
     def count_points(
         self, activity: Placed, *, earned: int, rewards: int, left: tuple[int, int] | None = None

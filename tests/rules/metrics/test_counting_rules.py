@@ -8,8 +8,7 @@ import pytest
 
 from activity.returns import Original
 from activity.rules import Activity, Line
-from game.fold import whole
-from metrics.counting import Counting
+from metrics.counting import Counting, whole
 from metrics.history import reached_at, recount
 from metrics.meters import NEVER, Meters
 from metrics.rules import LineFilter, Measure, Meter, Metric, Movement, Series
