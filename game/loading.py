@@ -34,7 +34,9 @@ ORDER BY p.id FOR NO KEY UPDATE OF p
 """
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
 # How far the review of each unfilled series has come: the partners beyond it have only part of their past in it.
-UNFILLED: Final = "SELECT id, filled_through FROM meter_series WHERE program_id = $1 AND filled_at IS NULL"
+UNFILLED: Final = """
+SELECT id, coalesce(reviewed_through, 0) FROM meter_series WHERE program_id = $1 AND filled_at IS NULL
+"""
 STANDINGS: Final = """
 SELECT partner_id, level, since FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
@@ -52,13 +54,11 @@ SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NO
        coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
 FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
 """
-# Rewards that no activity set off, and still stand.
+# Rewards that no activity set off, and still stand; the local day is the partner's of then.
 REWARDS_APART: Final = """
-SELECT l.partner_id, l.granted_at, l.granted - l.recalled AS points, coalesce(p.time_zone, g.time_zone) AS time_zone
-FROM lot l
-JOIN ledger_transaction t ON t.program_id = l.program_id AND t.id = l.transaction_id
-JOIN partner p ON p.program_id = l.program_id AND p.id = l.partner_id
-JOIN program g ON g.id = l.program_id
+SELECT l.id, l.partner_id, l.granted_at, (t.because -> 0 ->> 'localDate')::date AS local_date,
+       l.granted - l.recalled AS points
+FROM lot l JOIN ledger_transaction t ON t.program_id = l.program_id AND t.id = l.transaction_id
 WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.activity_id IS NULL
   AND t.key LIKE 'mission/%' AND l.granted > l.recalled
 """
@@ -197,6 +197,8 @@ async def load_lots_into(
     for original in (await load_originals(connection, program_id=program_id, activity_ids=behind)).values():
         one = original.activity
         state.moments[one.id] = Moment(one.partner_id, one.kind, one.occurred_at, one.local_date)
+    apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
+    state.apart.update({lot_id: moment for lot_id, (moment, _) in apart.items()})
     counting = state.plan.counting
     moments = [state.moment_of(lot) for lot in rewards if lot.partner_id in state.partners]
     moved = {one.key for moment in moments for one in counting.count_points(moment, earned=0, rewards=1)}
@@ -239,12 +241,12 @@ async def load_points(
 
 async def load_rewards_apart(
     connection: Connection, *, program_id: int, partner_ids: Sequence[int]
-) -> list[tuple[Moment, int]]:
-    """Rewards of these partners that no activity set off, and when they were granted."""
-    return [
-        (Moment.apart(row["partner_id"], row["granted_at"], row["time_zone"]), row["points"])
+) -> dict[int, tuple[Moment, int]]:
+    """Rewards of these partners that no activity set off: by lot, when they were granted, and what stands of them."""
+    return {
+        row["id"]: (Moment(row["partner_id"], "", row["granted_at"], row["local_date"]), row["points"])
         for row in await connection.fetch(REWARDS_APART, program_id, partner_ids)
-    ]
+    }
 
 
 async def save_state(connection: Connection, state: State) -> None:

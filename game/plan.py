@@ -30,6 +30,7 @@ SELECT id, currency, activity_kinds, config_version FROM program WHERE id = $1
 """
 SERIES: Final = """
 SELECT s.id, s.period, s.time_zone, s.starts_at, s.ends_at, s.filled_at IS NOT NULL AS is_filled,
+       s.reviewed_through IS NOT NULL AS is_due,
        m.id AS metric_id, m.key, m.activity_kinds, m.measure, m.line_filter
 FROM meter_series s JOIN metric m ON m.program_id = s.program_id AND m.id = s.metric_id
 WHERE s.program_id = $1 ORDER BY s.id
@@ -75,6 +76,9 @@ class Plan:
     badges: Mapping[int, Badge]
     badges_by_series: Mapping[int, Sequence[Badge]]
     unfilled: frozenset[int]
+    """The series whose meters still lack a part of the past."""
+    due: frozenset[int]
+    """The series whose past is being gone through again."""
     products: dict[str, Product] = field(default_factory=dict)
     partner_ids: dict[str, int] = field(default_factory=dict)
 
@@ -133,6 +137,7 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         badges={one.id: one for one in badges},
         badges_by_series=_by_series((one.series, one) for one in badges),
         unfilled=frozenset(row["id"] for row in rows if not row["is_filled"]),
+        due=frozenset(row["id"] for row in rows if row["is_due"]),
     )
 
 

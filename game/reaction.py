@@ -28,12 +28,12 @@ def react(
     root: int,
 ) -> None:
     """Let everything that watches the meters in `before` follow. `root` is the step that it all began with."""
+    # What watches a series whose past is still to be counted for this partner waits for the review that counts it.
     series = moved(state, before, among=state.plan.missions_by_series)
     follow_missions(state, transaction, partner, moment, before, root, series=series)
     series = moved(state, before, among=state.plan.badges_by_series)
     follow_badges(state, transaction, partner.view.id, root, series=series)
     ladder = state.plan.ladder
-    # A ladder on a new series has a tier taken from nobody for a past that is still to be counted.
     if (
         ladder is not None
         and any(key[0] == ladder.series.id for key in before)
@@ -43,8 +43,12 @@ def react(
 
 
 def moved(state: State, before: Before, *, among: Container[int]) -> set[int]:
-    """The series, of those that are watched, whose meters stand elsewhere than before."""
-    return {key[0] for key, value in before.items() if key[0] in among and value != state.meters.value(key)}
+    """The series, of those that are watched and filled, whose meters stand elsewhere than before."""
+    return {
+        key[0]
+        for key, value in before.items()
+        if key[0] in among and value != state.meters.value(key) and state.is_filled(key[0], key[2])
+    }
 
 
 def follow_missions(

@@ -30,16 +30,19 @@ from loyalty.ledger.books import Transaction
 from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
+from partners.configuration import lock_program
 
 PARTNERS_PER_PAGE: Final = 200
 IDS_PER_PARTNER: Final = 16
 
-UNFILLED: Final = "SELECT DISTINCT program_id FROM meter_series WHERE filled_at IS NULL ORDER BY program_id"
-# The next partners that some unfilled series has not seen.
+DUE: Final = (
+    "SELECT DISTINCT program_id FROM meter_series WHERE reviewed_through IS NOT NULL ORDER BY program_id"
+)
+# The next partners whose past some series that is due has not seen.
 PAGE: Final = """
 SELECT id FROM partner
 WHERE program_id = $1
-  AND id > (SELECT min(filled_through) FROM meter_series WHERE program_id = $1 AND id = ANY($2::bigint[]))
+  AND id > (SELECT min(reviewed_through) FROM meter_series WHERE program_id = $1 AND id = ANY($2::bigint[]))
 ORDER BY id LIMIT $3
 """
 STORED: Final = """
@@ -47,22 +50,25 @@ SELECT series_id, window_start, partner_id FROM meter
 WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
 """
 ADVANCE: Final = """
-UPDATE meter_series SET filled_through = greatest(filled_through, $3) WHERE program_id = $1 AND id = ANY($2::bigint[])
+UPDATE meter_series SET reviewed_through = greatest(reviewed_through, $3)
+WHERE program_id = $1 AND id = ANY($2::bigint[])
 """
-FILLED: Final = "UPDATE meter_series SET filled_at = $3 WHERE program_id = $1 AND id = ANY($2::bigint[])"
-"""Nobody compiles a plan from this: it needs no new version."""
+DONE: Final = """
+UPDATE meter_series SET reviewed_through = NULL, filled_at = coalesce(filled_at, $3)
+WHERE program_id = $1 AND id = ANY($2::bigint[])
+"""
 
 
 async def review_all(clock: Clock) -> None:
-    """Fill every unfilled series of every program."""
+    """Go through the past for every series of every program that is due."""
     async with reading() as connection:
-        programs = [row["program_id"] for row in await connection.fetch(UNFILLED)]
+        programs = [row["program_id"] for row in await connection.fetch(DUE)]
     for program_id in programs:
         await review_program(program_id, clock)
 
 
 async def review_program(program_id: int, clock: Clock) -> None:
-    """Fill every unfilled series of a program, to the end."""
+    """Go through the past for every series of a program that is due, to the end."""
     ids_wanted = IDS_PER_PARTNER * PARTNERS_PER_PAGE
     while True:
         try:
@@ -77,13 +83,15 @@ async def review_program(program_id: int, clock: Clock) -> None:
 async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
     """Go through the next page of partners; whether there was anything to do."""
     async with transaction() as connection:
+        # Nobody publishes or creates a watcher meanwhile: what this page decides by is what it marks as done.
+        await lock_program(connection, program_id)
         plan = await load_plan(connection, program_id)
-        if not plan.unfilled:
+        if not plan.due:
             return False
-        series = sorted(plan.unfilled)
+        series = sorted(plan.due)
         rows = await connection.fetch(PAGE, program_id, series, PARTNERS_PER_PAGE)
         if not rows:
-            await connection.execute(FILLED, program_id, series, now)
+            await connection.execute(DONE, program_id, series, now)
             return True
         partners = await lock_partners(connection, plan, [row["id"] for row in rows])
         true, state = await _load(connection, plan, partners, await take_ids(connection, ids_wanted), now)
@@ -98,7 +106,7 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
 async def _load(
     connection: Connection, plan: Plan, partners: Mapping[int, PartnerState], ids: Ids, now: datetime
 ) -> tuple[Meters, State]:
-    """The unfilled series' meters as the journal has them, and the partners' state with the meters as they stand.
+    """The series' meters as the journal has them, and the partners' state with the meters as they stand.
 
     Among these are the points meters of today, filled or not: what is paid now moves them.
     """
@@ -106,9 +114,9 @@ async def _load(
     history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
     points = await load_points(connection, program_id=program_id, activity_ids=list(history))
     apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
-    counting = Counting(plan.counting.series[series_id] for series_id in plan.unfilled)
-    true = recount(counting, history.values(), points, apart)
-    stored = await connection.fetch(STORED, program_id, sorted(plan.unfilled), partner_ids)
+    counting = Counting(plan.counting.series[series_id] for series_id in plan.due)
+    true = recount(counting, history.values(), points, list(apart.values()))
+    stored = await connection.fetch(STORED, program_id, sorted(plan.due), partner_ids)
     keys = true.keys() | {(row["series_id"], row["window_start"], row["partner_id"]) for row in stored}
     moments = [Moment.apart(id_, now, partner.view.time_zone) for id_, partner in partners.items()]
     for moment in moments:
@@ -124,10 +132,10 @@ async def _load(
 
 
 def correct_meters(state: State, true: Meters) -> dict[int, Before]:
-    """Bring the unfilled series' meters to what is true; where those that moved stood before, by partner."""
+    """Bring the series' meters to what is true; where those that moved stood before, by partner."""
     before: dict[int, Before] = {}
     for key in [*state.meters.keys() | true.keys()]:
-        if key[0] not in state.plan.unfilled:
+        if key[0] not in state.plan.due:
             continue
         meter, counted = state.meters[key], true[key]
         value = meter.value
@@ -149,9 +157,9 @@ def _follow(state: State, partner_id: int, before: Before, now: datetime) -> Non
         occurred_at=now,
         posted_at=now,
     )
-    root = transaction.because.add("review")
     moment = Moment.apart(partner_id, now, partner.view.time_zone)
-    series = state.plan.unfilled
+    root = transaction.because.add("review", localDate=moment.local_date.isoformat())
+    series = state.plan.due
     follow_missions(state, transaction, partner, moment, before, root, series=series)
     follow_badges(
         state,

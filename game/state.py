@@ -79,6 +79,8 @@ class State:
     """The transaction that paid a completion, by its key."""
     moments: dict[int, Moment] = field(default_factory=dict)
     """When the activities behind rewards happened, by activity id."""
+    apart: dict[int, Moment] = field(default_factory=dict)
+    """When rewards that no activity set off were granted, by lot."""
     ladder_windows: dict[int, set[MeterKey]] = field(default_factory=dict)
     """The meters that a partner's tier goes by."""
     activities: list[Activity] = field(default_factory=list)
@@ -116,6 +118,7 @@ class State:
         return left
 
     def moment_of(self, lot: Lot) -> Moment:
-        """When a reward was set off: by its activity, or when it was granted."""
+        """When a reward was set off: by its activity, or by a review when it was granted."""
+        found = self.moments.get(lot.activity_id or 0) or self.apart.get(lot.id)
         zone = self.partners[lot.partner_id].view.time_zone
-        return self.moments.get(lot.activity_id or 0) or Moment.apart(lot.partner_id, lot.granted_at, zone)
+        return found or Moment.apart(lot.partner_id, lot.granted_at, zone)

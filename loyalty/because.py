@@ -22,7 +22,7 @@ The steps, and what they carry besides `step` and `on`:
     tier              from, to, value, threshold
     adjustment        reason, actor
     counted_too_late  mission: it had ended when the activity was posted
-    review            configuration changed, and what had been counted before was looked at again
+    review            localDate: configuration changed, and what had been counted before was looked at again
 """
 
 from collections.abc import Sequence

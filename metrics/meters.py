@@ -1,15 +1,16 @@
 """The meters' rows: what reads and writes them, in sets."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from activity.rules import ZERO
+from activity.rules import EARLIEST, ZERO
 from base.database import Rows, Statement
 from metrics.rules import DISTINCT, Meter, MeterKey, Series
 
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
+NEVER: Final = EARLIEST
+"""When a meter was reached that nothing has reached yet."""
 
 LOAD: Final = """
 SELECT m.series_id, m.window_start, m.partner_id, m.value, m.reached_at, m.version

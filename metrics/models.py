@@ -29,8 +29,8 @@ class MeterSeries(Model):
     """A metric over one kind of window in one calendar: the meters that some watcher wants kept.
 
     `time_zone` is null for the partner's own calendar. A FIXED series has one window, `[starts_at, ends_at)`.
-    Until `filled_at` is set, activities from before the series may still be missing from its meters;
-    the fill goes through the partners by id and has come as far as `filled_through`.
+    Until `filled_at` is set, activities from before the series may still be missing from its meters. While
+    `reviewed_through` is set, the partners' past is gone through again, by id, and it has come as far as that one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -40,7 +40,7 @@ class MeterSeries(Model):
     time_zone = fields.TextField(null=True)
     starts_at = fields.DatetimeField(null=True)
     ends_at = fields.DatetimeField(null=True)
-    filled_through = fields.BigIntField(default=0, db_default=0)
+    reviewed_through = fields.BigIntField(null=True)
     filled_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 

@@ -56,9 +56,10 @@ WHERE program_id = $1 AND metric_id = $2 AND period = $3
 HAS_ACTIVITIES: Final = "SELECT EXISTS (SELECT FROM activity WHERE program_id = $1)"
 # A series of a program without activities lacks none of them: it is filled from the start.
 ADD_SERIES: Final = """
-INSERT INTO meter_series (program_id, metric_id, period, time_zone, starts_at, ends_at, filled_at, created_at)
-SELECT $1, $2, $3, $4, $5, $6, CASE WHEN EXISTS (SELECT FROM activity WHERE program_id = $1) THEN NULL ELSE now() END,
-       now()
+INSERT INTO meter_series (program_id, metric_id, period, time_zone, starts_at, ends_at, filled_at, reviewed_through,
+                          created_at)
+SELECT $1, $2, $3, $4, $5, $6, CASE WHEN NOT past.stands THEN now() END, CASE WHEN past.stands THEN 0 END, now()
+FROM (SELECT EXISTS (SELECT FROM activity WHERE program_id = $1) AS stands) past
 ON CONFLICT (program_id, metric_id, period, time_zone, starts_at, ends_at) DO NOTHING
 RETURNING id
 """
@@ -66,7 +67,7 @@ RETURNING id
 
 # Nothing to go through where the program has no activity yet.
 REVISIT_SERIES: Final = """
-UPDATE meter_series SET filled_at = NULL, filled_through = 0
+UPDATE meter_series SET reviewed_through = 0
 WHERE program_id = $1 AND id = ANY($2::bigint[]) AND EXISTS (SELECT FROM activity a WHERE a.program_id = $1)
 """
 

@@ -52,7 +52,7 @@ JOIN tier n ON n.program_id = w.program_id AND n.key = w.key WHERE w.kind = 'tie
 WRITE_MESSAGES: Final = """
 INSERT INTO message (program_id, partner_id, transaction_id, fact, template, locale, title, body, created_at)
 SELECT program_id, partner_id, transaction_id, fact, template, locale, title, body, created_at
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[],
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::timestamptz[]) WITH ORDINALITY
     AS w (program_id, partner_id, transaction_id, fact, template, locale, title, body, created_at, place)
 ORDER BY place

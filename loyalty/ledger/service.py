@@ -26,7 +26,7 @@ LOAD_SOURCE_LOTS: Final = f"""
 {LOT} WHERE l.program_id = $1 AND l.activity_id = ANY($2::bigint[])
 UNION
 {LOT} JOIN ledger_transaction t ON t.program_id = l.program_id AND t.id = l.transaction_id
-WHERE t.program_id = $1 AND t.key = ANY($3::text[])
+WHERE t.program_id = $1 AND t.key = ANY($3::text[]) AND l.rule_id IS NULL
 """
 LOAD_KEYS: Final = "SELECT key, id FROM ledger_transaction WHERE program_id = $1 AND key = ANY($2::text[])"
 

@@ -81,7 +81,7 @@ async def _look_at_page(program_id: int, counting: Counting, after: int) -> tupl
         (row["series_id"], row["window_start"], row["partner_id"]): (row["value"], row["reached_at"])
         for row in rows
     }
-    true = recount(counting, history.values(), points, apart)
+    true = recount(counting, history.values(), points, list(apart.values()))
     return partner_ids[-1], len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true)
 
 

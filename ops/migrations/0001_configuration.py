@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('time_zone', fields.TextField(null=True, unique=False)),
                 ('starts_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('ends_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
-                ('filled_through', fields.BigIntField(default=0, db_default=0)),
+                ('reviewed_through', fields.BigIntField(null=True)),
                 ('filled_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=True)),
             ],

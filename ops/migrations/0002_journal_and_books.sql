@@ -127,12 +127,12 @@ CREATE INDEX ledger_transaction_activity ON ledger_transaction (program_id, acti
 CREATE TABLE ledger_entry (
     program_id     bigint   NOT NULL,
     transaction_id bigint   NOT NULL,
-    number         smallint NOT NULL,            -- counts from 1 in its transaction
+    number         int      NOT NULL,            -- counts from 1 in its transaction
     unit           text     NOT NULL,
     account        text     NOT NULL,            -- WALLET, or a system account: ISSUED, ADJUSTED
     kind           text     NOT NULL,
     amount         bigint   NOT NULL,
-    because        smallint NOT NULL,
+    because        int      NOT NULL,
     partner_id     bigint,                       -- the rest: of a WALLET entry alone
     bucket         text,
     balance_after  bigint,                       -- of the bucket; below zero for DEBT, which is owed
@@ -181,13 +181,15 @@ CREATE TABLE lot (
 ) WITH (fillfactor = 85);
 ALTER TABLE ledger_entry ADD FOREIGN KEY (program_id, lot_id) REFERENCES lot (program_id, id);
 CREATE INDEX lot_open ON lot (program_id, partner_id, unit) WHERE remaining > 0;
+CREATE INDEX lot_reward ON lot (program_id, transaction_id) WHERE rule_id IS NULL;
+CREATE INDEX lot_apart ON lot (program_id, partner_id) WHERE activity_id IS NULL;
 CREATE INDEX lot_activity ON lot (program_id, activity_id) WHERE activity_id IS NOT NULL;
 
 CREATE TABLE lot_movement (
     program_id     bigint   NOT NULL,
     lot_id         bigint   NOT NULL,
     transaction_id bigint   NOT NULL,
-    number         smallint NOT NULL,            -- counts from 1 in its transaction
+    number         int      NOT NULL,            -- counts from 1 in its transaction
     kind           text     NOT NULL,            -- GRANTED, SPENT, REVERSED, REPAID: what `amount` was added to
     amount         bigint   NOT NULL,
     PRIMARY KEY (program_id, transaction_id, number),
@@ -278,7 +280,7 @@ CREATE TABLE message (
     id             bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
     partner_id     bigint      NOT NULL,
     transaction_id bigint      NOT NULL,
-    fact           smallint    NOT NULL,         -- the fact's place in its transaction
+    fact           int         NOT NULL,         -- the fact's place in its transaction
     template       text        NOT NULL,
     locale         text        NOT NULL,
     title          text        NOT NULL,

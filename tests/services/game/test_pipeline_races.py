@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from base.database import reading
 from game.pipeline import Outcome
 from game.review import review_program
 from loyalty.ledger.adjust import adjust_points
@@ -170,3 +171,37 @@ async def test_no_tier_is_taken_before_the_past_of_a_new_ladder_is_counted(world
     assert await world.tier("a") == await world.tier("b") == 1
     await world.accept(return_of("r1", "a", "x1"))
     assert await world.tier("a") == 0
+
+
+async def test_a_return_before_its_series_was_filled_tells_nothing_false(world: World) -> None:
+    """A new series holds nothing of the past yet: what takes from it is put right by the review, and told then."""
+    await world.count("pieces", Measure.QUANTITY)
+    await world.accept(sale("x1", "a", 90), sale("x2", "a", 500), sale("y1", "b", 7))
+    await world.mission("m", {"pieces": 1}, points=10)
+    (back,) = await world.accept(return_of("r1", "a", "x2"))
+    assert [fact.data["type"] for fact in back.facts] == ["PointsPosted"]
+    await world.accept(sale("x3", "a", 1))
+    await review_program(world.program_id, world.clock)
+    assert await world.completions("a") == await world.completions("b")
+    await check_audit(world.program_id)
+
+
+async def test_a_mission_published_during_a_review_has_its_whole_past_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of one partner, and a mission that is published while the second page is under way."""
+    monkeypatch.setattr("game.review.PARTNERS_PER_PAGE", 1)
+    await world.accept(*(sale(f"x{shop}", shop, 50) for shop in "abc"))
+    await world.mission("first", {"amount": 10}, points=1)
+    review = asyncio.create_task(review_program(world.program_id, world.clock))
+    async with asyncio.timeout(SECONDS):
+        await world.mission("second", {"amount": 10}, points=1)
+        await review
+    await review_program(world.program_id, world.clock)
+    async with reading() as connection:
+        rows = await connection.fetch(
+            "SELECT mission_id, count(*) AS n FROM mission_completion WHERE program_id = $1 GROUP BY mission_id",
+            world.program_id,
+        )
+    assert sorted(row["n"] for row in rows) == [3, 3]
+    await check_audit(world.program_id)
