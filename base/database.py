@@ -25,6 +25,12 @@ Result = TypeVar("Result")
 
 RETRIED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 ATTEMPTS: Final = 8
+LIMITS: Final = {
+    "statement_timeout": "2min",
+    "idle_in_transaction_session_timeout": "1min",
+    "transaction_timeout": "5min",
+}
+"""Of the service's connections: a transaction that hangs would hold locks, and the outbox, for ever."""
 
 
 def tortoise_config(
@@ -77,10 +83,9 @@ MODELS: Final = (
 
 async def connect(url: str, *, role: str | None = None, min_size: int = 1, max_size: int = 10) -> None:
     """Open the pool. Once per process and loop."""
-    await Tortoise.init(
-        config=tortoise_config(url, role=role, min_size=min_size, max_size=max_size),
-        _enable_global_fallback=True,
-    )
+    config = tortoise_config(url, role=role, min_size=min_size, max_size=max_size)
+    config["connections"]["default"]["credentials"]["server_settings"] |= LIMITS
+    await Tortoise.init(config=config, _enable_global_fallback=True)
 
 
 async def close() -> None:
@@ -93,6 +98,14 @@ async def transaction() -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction, committed where the block ends well. ORM calls inside take part in it."""
     async with in_transaction("default") as client:
         yield client._connection
+
+
+@asynccontextmanager
+async def snapshot() -> AsyncIterator[Connection]:
+    """A read-only transaction whose statements all see one moment."""
+    async with transaction() as connection:
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
 
 
 @asynccontextmanager

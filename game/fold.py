@@ -14,11 +14,12 @@ from activity.returns import Original, references, resolve_return
 from activity.rules import RETURN, Activity, ActivityInput, Line, Refusal
 from base.numbers import plain
 from game.reaction import react, recall_lot, tell_points
-from game.state import Before, Moment, PartnerState, State
+from game.state import Before, Moment, State
 from loyalty.because import Because
 from loyalty.earning.rules import Grant, recallable, returned_share
-from loyalty.ledger.books import POINT, EntryKind, Transaction
+from loyalty.ledger.books import MOST, POINT, EntryKind, Transaction
 from loyalty.ledger.rules import grant
+from loyalty.tiers.rules import Tier
 from metrics.rules import ONE, MeterKey, Movement
 
 SHARE_STEP: Final = Decimal("0.0001")
@@ -74,7 +75,11 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
         if isinstance(taken, Refusal):
             return taken
         return _take_back(state, draft, taken)
-    return _take_in(state, draft)
+    tier, grants = _reckon(state, draft)
+    balance = state.books.wallet(draft.partner_id, POINT).available
+    if balance + sum(one.points for one in grants) > MOST:
+        return Refusal("TOO_MANY_POINTS", "it would bring the wallet above 2^53 points", ("lines",))
+    return _take_in(state, draft, tier, grants)
 
 
 def _open(
@@ -119,7 +124,18 @@ def _close(state: State, transaction: Transaction) -> Transaction:
     return transaction
 
 
-def _take_in(state: State, draft: Draft) -> Transaction:
+def _reckon(state: State, draft: Draft) -> tuple[Tier | None, list[Grant]]:
+    """What the rules grant, and the tier from before the activity whose multiplier is in it."""
+    tier = None
+    if state.plan.ladder is not None:
+        standing = state.standings.get(draft.partner_id)
+        tier = state.plan.ladder.tiers[standing.level if standing else 0]
+    partner = state.partners[draft.partner_id].view
+    multiplier = ONE if tier is None else tier.multiplier
+    return tier, state.plan.earning.grants(draft, partner=partner, multiplier=multiplier)
+
+
+def _take_in(state: State, draft: Draft, tier: Tier | None, grants: Sequence[Grant]) -> Transaction:
     """Whatever is not a return."""
     activity, transaction = _open(state, draft, draft.lines, None)
     original = Original.of(activity)
@@ -133,7 +149,7 @@ def _take_in(state: State, draft: Draft) -> Transaction:
     partner = state.partners[draft.partner_id]
     before: Before = {}
     state.move(draft.movements, occurred_at=activity.occurred_at, before=before)
-    earned = _earn(state, transaction, activity, partner, root)
+    earned = _earn(state, transaction, tier, grants, root)
     if earned:
         state.count_points(activity.id, earned=earned)
         movements = state.plan.counting.count_points(activity, earned=earned, rewards=0)
@@ -143,20 +159,15 @@ def _take_in(state: State, draft: Draft) -> Transaction:
 
 
 def _earn(
-    state: State, transaction: Transaction, activity: Activity, partner: PartnerState, root: int
+    state: State, transaction: Transaction, tier: Tier | None, grants: Sequence[Grant], root: int
 ) -> int:
-    """Post what the rules grant, with the multiplier of the tier from before the activity; how much it was."""
-    tier = None
-    if state.plan.ladder is not None:
-        standing = state.standings.get(activity.partner_id)
-        tier = state.plan.ladder.tiers[standing.level if standing else 0]
-    multiplier = ONE if tier is None else tier.multiplier
+    """Post what the rules grant; how much it is."""
     earned = 0
-    for granted in state.plan.earning.grants(activity, partner=partner.view, multiplier=multiplier):
+    for granted in grants:
         step = explain_grant(transaction.because, granted, root)
-        if multiplier != ONE:
-            assert tier is not None
-            step = transaction.because.add("multiplier", on=step, tier=tier.key, multiplier=plain(multiplier))
+        if tier is not None and tier.multiplier != ONE:
+            shown = plain(tier.multiplier)
+            step = transaction.because.add("multiplier", on=step, tier=tier.key, multiplier=shown)
         step = transaction.because.add(
             "points", on=step, exact=plain(granted.exact), points=granted.points, unit=POINT
         )

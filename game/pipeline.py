@@ -129,8 +129,8 @@ async def record(
 async def _record(
     program_id: int, activities: Sequence[ActivityInput], now: datetime, history: bool, plenty: int
 ) -> list[Outcome]:
+    plan = await plans.get(program_id)
     async with transaction() as connection:
-        plan = await plans.get(connection, program_id)
         refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
         sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
         await plan.learn(

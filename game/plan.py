@@ -13,7 +13,7 @@ import orjson
 
 from activity.journal import load_products
 from activity.rules import Product
-from base.database import Connection
+from base.database import Connection, snapshot
 from base.errors import NotFound
 from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
@@ -101,7 +101,7 @@ class Plan:
 
 
 async def load_plan(connection: Connection, program_id: int) -> Plan:
-    """Compile the plan. The version is read first: a change in between makes it older than it is, which is safe."""
+    """Compile the plan, on a connection that sees one moment, or holds the program's lock."""
     program = await connection.fetchrow(PROGRAM, program_id)
     if program is None:
         raise NotFound("there is no such program")
@@ -222,11 +222,12 @@ class Plans:
     def __init__(self) -> None:
         self._plans: dict[int, Plan] = {}
 
-    async def get(self, connection: Connection, program_id: int) -> Plan:
+    async def get(self, program_id: int) -> Plan:
         """The plan that is kept, or a new one. It may be behind: whoever decides by it checks its version."""
         plan = self._plans.get(program_id)
         if plan is None:
-            plan = self._plans[program_id] = await load_plan(connection, program_id)
+            async with snapshot() as connection:
+                plan = self._plans[program_id] = await load_plan(connection, program_id)
         return plan
 
     def forget(self, program_id: int) -> None:

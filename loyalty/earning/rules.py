@@ -11,10 +11,10 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from activity.rules import ZERO, Activity, Line, Product
+from activity.rules import ZERO, Line, Product
 from base.numbers import EXACT
 from loyalty.ledger.books import Basis, Lot
-from metrics.rules import ONE, LineFilter
+from metrics.rules import ONE, Countable, LineFilter
 from partners.rules import Audience, PartnerView
 
 
@@ -82,7 +82,7 @@ class Earning:
             self._matches[key] = found
         return found
 
-    def _counted(self, activity: Activity) -> dict[int, list[Line]]:
+    def _counted(self, activity: Countable) -> dict[int, list[Line]]:
         """The lines that each rule counts, by its place; an activity without lines, for the rules that ask nothing."""
         rules = self._by_kind.get(activity.kind, ())
         if not activity.lines:
@@ -95,7 +95,7 @@ class Earning:
                     counted.setdefault(place, []).append(line)
         return counted
 
-    def grants(self, activity: Activity, *, partner: PartnerView, multiplier: Decimal) -> list[Grant]:
+    def grants(self, activity: Countable, *, partner: PartnerView, multiplier: Decimal) -> list[Grant]:
         """What the activity earns, rule by rule. `partner` and `multiplier` are from before the activity."""
         found = []
         for place, lines in sorted(self._counted(activity).items(), key=lambda item: item[0]):

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
 import orjson
 
 from base import outbox
 from base.database import Connection, execute_together, fetch_together, retrying, transaction
 from base.errors import Invalid, NotFound
 from base.ids import take_ids
-from loyalty.ledger.books import ADJUSTED, POINT, Books, EntryKind, Transaction
+from loyalty.ledger.books import ADJUSTED, MOST, POINT, Books, EntryKind, Transaction
 from loyalty.ledger.rules import grant, withdraw
 from loyalty.ledger.service import build_books, load_lots, read_wallets, save_books, write_wallets
 
-MOST: Final = 2**53 - 1
 MAX_TEXT: Final = 500
 
 LOCK_PARTNER: Final = "SELECT id, status FROM partner WHERE program_id = $1 AND code = $2 FOR NO KEY UPDATE"
@@ -72,7 +72,12 @@ async def adjust_points(
                 return _answer_again(before, row["id"], asked)
             return await _post(connection, program_id, row["id"], key, asked | {"actor": actor}, now)
 
-    return await retrying(work)
+    try:
+        return await retrying(work)
+    except asyncpg.UniqueViolationError:
+        return await retrying(
+            work
+        )  # the same key, for another partner, at the same time: now it is there to be seen
 
 
 def _answer_again(before: Any, partner_id: int, asked: dict[str, object]) -> Adjustment:
@@ -95,6 +100,8 @@ async def _post(
     )
     step = posted.because.add("adjustment", **carried)
     amount = carried["amount"]
+    if books.wallet(partner_id, POINT).available + amount > MOST:
+        raise Invalid("the wallet would hold more than 2^53", code="INVALID_AMOUNT", field=("amount",))
     if amount > 0:
         _give(books, posted, lot_id=ids.take(), amount=amount, step=step)
     else:

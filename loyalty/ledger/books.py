@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from loyalty.because import Because
 
 POINT: Final = "POINT"
+MOST: Final = 2**53 - 1
+"""The most that a wallet holds: every client can still tell it exactly."""
 
 
 WALLET: Final = "WALLET"

@@ -211,3 +211,13 @@ async def test_a_repetition_answers_as_the_first_time_whatever_was_configured_si
     assert (again.status, again.activity_id, again.facts) == ("DUPLICATE", first.activity_id, first.facts)
     changed = replace(by_piece, lines=[LineInput("tea", Decimal(2), Decimal(10), "EA")])
     assert await world.refusal(changed) == ("IDEMPOTENCY_CONFLICT", ("externalId",))
+
+
+async def test_more_points_than_a_wallet_can_hold_refuse_their_item_alone(world: World) -> None:
+    """A rule's rate may be absurd: the batch goes on, and the wallet stays exact."""
+    await world.earn("absurd", amount=10**9)
+    huge = sale("huge", "shop", [line("tea", 1, 10**11)])
+    refused, taken = await world.record(huge, sale("small", "shop", [line("tea", 1, 1)]))
+    assert (refused.status, refused.code, refused.field) == ("REJECTED", "TOO_MANY_POINTS", ("lines",))
+    assert taken.status == "RECORDED"
+    await check_invariants(world.program_id)

@@ -10,7 +10,7 @@ from metrics.rules import Measure
 from metrics.service import FilterInput
 from metrics.windows import Period
 from partners.audiences import AudienceInput
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.world import NOW, Balance, Reading, World, activity, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -46,6 +46,32 @@ async def test_each_rule_takes_back_its_own_share() -> None:
     await world.accept(return_of("r2", "shop", "x1"))
     assert await world.wallet("shop") == Balance(0, 0, 8)
     await check_invariants(world.program_id)
+
+
+async def test_with_the_last_of_its_quantity_goes_what_is_left_of_a_lines_amount() -> None:
+    """The source keeps a fee, or all of the money: goods that came back count for nothing, in every metric."""
+    world = await make_world()
+    await world.count("amount", Measure.AMOUNT, Period.MONTHLY)
+    await world.count("all", Measure.AMOUNT)
+    await world.earn(amount=1)
+    await world.mission("m", {"all": 100}, points=30)
+    await world.accept(sale("x1", "shop", [line("tea", 10, 100), line("soap", 2, 50)]))
+    assert await world.completions("shop") == {"m": (1, True)}
+    await world.accept(
+        return_of("r1", "shop", [back("x1", 1, "tea", 4, 10)]),
+        return_of("r2", "shop", [back("x1", 1, "tea", 6, 0)]),
+    )
+    assert await world.value("amount", Period.MONTHLY, "shop") == 50
+    assert await world.completions("shop") == {"m": (1, False)}
+    assert (await world.wallet("shop")).available == 50
+    await world.accept(return_of("r3", "shop", [back("x1", 2, "soap", 2, 0)]))
+    await world.accept(sale("x2", "shop", 7))
+    await world.accept(return_of("r4", "shop", "x2"))
+    (meter,) = (await world.meters("amount", Period.MONTHLY, "shop")).values()
+    assert meter.value == 0
+    assert (await world.wallet("shop")).available == 0
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
 
 
 async def test_a_return_of_several_originals() -> None:

@@ -1,0 +1,97 @@
+"""Adjustments: points given and taken by a person, once a key."""
+
+import asyncio
+
+import pytest
+
+from base.errors import Invalid, NotFound
+from loyalty.ledger.adjust import Adjustment, IdempotencyConflict, adjust_points
+from loyalty.ledger.books import MOST
+from loyalty.ledger.rules import InsufficientPoints
+from tests.invariants import check_audit
+from tests.world import NOW, World, make_world
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+async def world() -> World:
+    return await make_world(("a", "b"))
+
+
+async def adjust(
+    world: World, partner: str = "a", amount: int = 100, *, key: str = "k", reason: str = "a gift"
+) -> Adjustment:
+    return await adjust_points(
+        program_id=world.program_id,
+        partner=partner,
+        amount=amount,
+        reason=reason,
+        idempotency_key=key,
+        actor="finance",
+        now=NOW,
+    )
+
+
+async def available(world: World, partner: str = "a") -> int:
+    return (await world.wallet(partner)).available
+
+
+async def test_points_are_given_and_taken(world: World) -> None:
+    await adjust(world, amount=100, key="1")
+    await adjust(world, amount=-30, key="2")
+    assert await available(world) == 70
+    await check_audit(world.program_id)
+
+
+async def test_the_same_again_is_the_same(world: World) -> None:
+    first = await adjust(world)
+    again = await adjust(world)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.transaction_id == first.transaction_id
+    assert await available(world) == 100
+
+
+@pytest.mark.parametrize("changes", [{"amount": 99}, {"reason": "another"}, {"partner": "b"}])
+async def test_another_content_under_a_key_is_a_conflict(world: World, changes: dict[str, object]) -> None:
+    await adjust(world)
+    with pytest.raises(IdempotencyConflict):
+        await adjust(world, **changes)  # type: ignore[arg-type]
+    assert await available(world) == 100
+    assert await available(world, "b") == 0
+
+
+async def test_one_key_for_two_partners_at_once_has_one_winner(world: World) -> None:
+    for turn in range(10):
+        both = [adjust(world, partner, key=f"turn {turn}") for partner in "ab"]
+        answers = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(type(one).__name__ for one in answers) == ["Adjustment", "IdempotencyConflict"]
+    assert await available(world) + await available(world, "b") == 1_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal", "code"),
+    [
+        ({"amount": 0}, Invalid, "INVALID_AMOUNT"),
+        ({"amount": MOST + 1}, Invalid, "INVALID_AMOUNT"),
+        ({"amount": -1}, InsufficientPoints, "INSUFFICIENT_POINTS"),
+        ({"partner": "nobody"}, NotFound, "UNKNOWN_PARTNER"),
+        ({"reason": " "}, Invalid, "INVALID_TEXT"),
+        ({"key": ""}, Invalid, "INVALID_TEXT"),
+    ],
+)
+async def test_a_wrong_adjustment_is_refused(
+    world: World, changes: dict[str, object], refusal: type[Exception], code: str
+) -> None:
+    with pytest.raises(refusal) as refused:
+        await adjust(world, **changes)  # type: ignore[arg-type]
+    assert getattr(refused.value, "code", None) == code
+    assert await available(world) == 0
+
+
+async def test_a_wallet_holds_what_every_client_can_tell(world: World) -> None:
+    await adjust(world, amount=MOST, key="1")
+    with pytest.raises(Invalid) as refused:
+        await adjust(world, amount=1, key="2")
+    assert refused.value.code == "INVALID_AMOUNT"
+    assert await available(world) == MOST
