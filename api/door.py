@@ -161,7 +161,7 @@ class ServedSchema(strawberry.Schema):
             raise Refused([refusal("BAD_REQUEST", "`query` must be text, and `variables` an object.")])
         if not isinstance(name, str | None):
             raise Refused([refusal("BAD_REQUEST", "`operationName` must be text.")])
-        if "\\u0000" in query or "\\u{0" in query:
+        if "\0" in query or "\\u0000" in query or "\\u{0" in query:
             raise Refused([refusal("BAD_REQUEST", "The document holds a NUL character.")])
         try:
             prepared = self._documents.prepare(query)

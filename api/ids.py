@@ -15,6 +15,8 @@ from base.errors import Invalid
 Key = TypeVar("Key", int, str)
 
 LONGEST: Final = 2_048
+LARGEST: Final = 2**63 - 1
+"""The largest number that the database has."""
 
 
 def global_id(type_name: str, program: str, *parts: str | int) -> str:
@@ -41,7 +43,9 @@ def decode(word: str) -> list[Any] | None:
 def decode_id(word: str, program: str) -> tuple[str, list[Any]] | None:
     """Type and parts of an id of this program; None for another program's, and for what is none."""
     match decode(word):
-        case [str(type_name), str(owner), *parts] if owner == program and parts:
+        case [str(type_name), str(owner), *parts] if (
+            owner == program and parts and all(map(_is_storable, parts))
+        ):
             return type_name, parts
     return None
 
@@ -51,6 +55,13 @@ def read_cursor(after: str | None, kind: type[Key]) -> Key | None:
     if after is None:
         return None
     match decode(after):
-        case [key] if type(key) is kind and "\0" not in str(key):
+        case [key] if type(key) is kind and _is_storable(key):
             return key
     raise Invalid("this cursor is of no page of this list", code="INVALID_CURSOR", field=("after",))
+
+
+def _is_storable(part: object) -> bool:
+    """Whether the database can look for this part: text without NUL, or a number that it has."""
+    if isinstance(part, str):
+        return "\0" not in part
+    return type(part) is int and -LARGEST <= part <= LARGEST

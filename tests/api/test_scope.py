@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.ids import encode
 from metrics.rules import Measure
 from metrics.windows import Period
 from partners.audiences import AudienceInput
@@ -139,6 +140,26 @@ async def test_a_suspended_partner_reads_and_registers_nothing() -> None:
         "PARTNER", "deviceRegister", {"token": "abc", "platform": "WEB"}, "device { id }"
     )
     assert refused["code"] == "FORBIDDEN"
+
+
+async def test_ids_of_what_the_database_cannot_hold_answer_null() -> None:
+    api = await open_api()
+    for parts in (
+        ("Partner", "shop\0"),
+        ("Mission", "\0"),
+        ("LedgerEntry", 2**63, 1),
+        ("LedgerEntry", -(2**63), 1),
+        ("LedgerEntry", True, 1),
+        ("Partner", ["shop"]),
+    ):
+        word = encode((parts[0], api.program, *parts[1:]))
+        assert await api.ask("ADMIN", NODE, {"id": word}) == {"node": None}, parts
+    for word in (encode((2**63,)), encode(("a\0",))):
+        document = "query ($after: String) { missions(after: $after) { edges { cursor } } }"
+        assert (await api.refusal("ADMIN", document, {"after": word}))["extensions"] == {
+            "code": "INVALID_CURSOR",
+            "field": ["after"],
+        }
 
 
 async def test_search_takes_wildcards_literally() -> None:

@@ -57,6 +57,12 @@ async def test_operations_that_cannot_be_found() -> None:
     assert await code_of(query="{ tiers { key }") == "SYNTAX_ERROR"
     assert await code_of(query="fragment A on Tier { key }") != ""
     assert await code_of(query='{ partner(code: "\\u0000") { code } }') == "BAD_REQUEST"
+    block = await api.client.get(  # a request whose text is no JSON
+        "/graphql",
+        params={"query": '{ partner(code: """a\0""") { code } }'},
+        headers={"authorization": f"Bearer {api.token('ADMIN')}"},
+    )
+    assert block.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
     good = await api.post(api.token("ADMIN"), {"query": two, "operationName": "B"})
     assert good.json() == {"data": {"badges": []}}
 
