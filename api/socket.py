@@ -6,7 +6,9 @@ A socket closes with 4401 where nobody is signed in by that, and later when the 
 """
 
 import asyncio
+import logging
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -15,9 +17,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Connec
 from api.auth import Authenticator, Unauthenticated, bearer
 from api.context import Session, enter
 
+log: Final = logging.getLogger(__name__)
+
 UNAUTHORIZED: Final = 4401
 CHECK_SECONDS: Final = 60.0
-"""How long a socket outlives its token or its partner at most."""
+"""How long a socket outlives its partner at most, while the database answers."""
 
 
 async def sign_in(session: Session, authenticator: Authenticator) -> None:
@@ -60,12 +64,28 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             await super().handle_message(message)
 
     async def _watch(self) -> None:
-        """Close the socket once its token no longer signs anybody in."""
+        """Close the socket once its token no longer signs anybody in: at its expiry, whatever else fails."""
+        try:
+            while True:
+                await asyncio.sleep(min(CHECK_SECONDS, self._until_expiry()))
+                await self._check()
+        except Unauthenticated as error:
+            await self.websocket.close(code=UNAUTHORIZED, reason=f"{error.reason}: {error.message}")
+
+    async def _check(self) -> None:
+        """Sign in again. What fails on our side is tried at the next turn. Raises `Unauthenticated`."""
         authenticator: Authenticator = self.view.authenticator  # type: ignore[attr-defined]
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            try:
-                await sign_in(self.context, authenticator)
-            except Unauthenticated as error:
-                await self.websocket.close(code=UNAUTHORIZED, reason=f"{error.reason}: {error.message}")
-                return
+        try:
+            await sign_in(self.context, authenticator)
+        except Unauthenticated:
+            raise
+        except Exception:
+            log.exception("a socket could not be checked")
+
+    def _until_expiry(self) -> float:
+        """Seconds. Raises `Unauthenticated` where there are none left."""
+        assert self.context.claims is not None, "nobody is watched before signing in"
+        left = (self.context.claims.expires_at - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            raise Unauthenticated("TOKEN_EXPIRED", "The token has expired: get a new one.")
+        return left

@@ -1,13 +1,17 @@
 """Sockets: signing in, what is told live, and what closes them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from api import socket as socket_module
+from api.auth import Claims
 from metrics.rules import Measure
 from partners.service import PartnerStatus
 from tests.api.door import open_api
@@ -119,6 +123,41 @@ async def test_a_socket_ends_when_its_partner_leaves(monkeypatch: pytest.MonkeyP
         await api.world.close("shop")
         code, why = await line.closed()
         assert (code, (why or "").partition(":")[0]) == (4401, "PARTNER_CLOSED")
+
+
+async def test_a_check_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_module, "CHECK_SECONDS", 0.05)
+    api = await open_api()
+    async with served(api) as port, port.signed_in(api.token("PARTNER")) as line:
+        await line.subscribe(FACTS)
+        async with unreachable_callers(monkeypatch) as tried:
+            await tried.wait()
+        await api.world.close("shop")
+        code, why = await line.closed()
+        assert (code, (why or "").partition(":")[0]) == (4401, "PARTNER_CLOSED")
+
+
+async def test_a_socket_ends_with_its_token_whatever_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = await open_api()
+    token = api.token("PARTNER", lasting=timedelta(seconds=3))
+    async with served(api) as port, port.signed_in(token) as line, unreachable_callers(monkeypatch):
+        await line.subscribe(FACTS)
+        code, why = await line.closed()
+        assert (code, (why or "").partition(":")[0]) == (4401, "TOKEN_EXPIRED")
+
+
+@asynccontextmanager
+async def unreachable_callers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
+    """While this lasts whoever signs in finds no database; set once somebody has tried."""
+    tried = asyncio.Event()
+
+    async def fail(claims: Claims) -> NoReturn:
+        tried.set()
+        raise ConnectionRefusedError("the database restarts")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket_module, "enter", fail)
+        yield tried
 
 
 @pytest.mark.parametrize(
