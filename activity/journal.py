@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from activity.returns import Original
+from activity.returns import Original, remains
 from activity.rules import ZERO, Activity, Line, Product
 from base.database import Connection
 
@@ -165,7 +165,7 @@ async def _with_lines(
         reverses = None if row["reverses_id"] is None else (row["reverses_id"], row["reverses_line"])
         line = Line(row["line"], product, row["quantity"], row["amount"], reverses)
         lines[row["activity_id"]].append(line)
-        left[row["activity_id"]][line.number] = (
+        left[row["activity_id"]][line.number] = remains(
             line.quantity - (row["quantity_returned"] or ZERO),
             line.amount - (row["amount_returned"] or ZERO),
         )
@@ -187,9 +187,11 @@ async def _with_lines(
             lines=tuple(lines[row["id"]]),
             reverses_id=row["reverses_id"],
         )
-        remains = left[row["id"]]
-        stands = any(quantity > 0 for quantity, _ in remains.values()) if remains else not row["is_reversed"]
-        found[activity.id] = Original(activity, remains, stands)
+        of_lines = left[row["id"]]
+        stands = (
+            any(quantity > 0 for quantity, _ in of_lines.values()) if of_lines else not row["is_reversed"]
+        )
+        found[activity.id] = Original(activity, of_lines, stands)
     return found
 
 

@@ -22,20 +22,27 @@ class Original:
         """An activity that nothing has been taken back of."""
         return cls(activity, {line.number: (line.quantity, line.amount) for line in activity.lines})
 
-    def shares(self, taken: Sequence[Line] = ()) -> list[Share]:
-        """What counts of each line before and after `taken`, lines that reverse this activity's."""
-        after = dict(self.left)
+    def take(self, taken: Sequence[Line]) -> list[Share]:
+        """Record that `taken` came back, lines that reverse this activity's; none takes one without lines whole.
+
+        Returns what counts of each line of the activity before and after.
+        """
+        before, after = self.left, dict(self.left)
         for line in taken:
             assert line.reverses is not None
             quantity, amount = after[line.reverses[1]]
-            after[line.reverses[1]] = (quantity - line.quantity, amount - line.amount)
-        return [Share(line, *self.left[line.number], *after[line.number]) for line in self.activity.lines]
+            after[line.reverses[1]] = remains(quantity - line.quantity, amount - line.amount)
+        self.left = after
+        self.stands = any(quantity > 0 for quantity, _ in after.values())
+        return [Share(line, *before[line.number], *after[line.number]) for line in self.activity.lines]
 
-    def take(self, taken: Sequence[Line]) -> None:
-        """Record that `taken` came back; with no lines, the whole."""
-        for share in self.shares(taken):
-            self.left[share.line.number] = (share.quantity_after, share.amount_after)
-        self.stands = bool(self.activity.lines) and any(quantity > 0 for quantity, _ in self.left.values())
+
+def remains(quantity: Decimal, amount: Decimal) -> tuple[Decimal, Decimal]:
+    """What counts of a line of which so much did not come back.
+
+    Without quantity no amount: goods that came back count for nothing, and a fee that the source keeps is no sale.
+    """
+    return quantity, amount if quantity else ZERO
 
 
 def references(given: ActivityInput) -> list[tuple[str, str]]:

@@ -212,9 +212,12 @@ def _take_back(state: State, draft: Draft, taken: tuple[Line, ...]) -> Transacti
     state.originals[draft.key] = Original.of(activity)
     partner = state.partners[draft.partner_id]
     before: Before = {}
+    taken_of: dict[int, list[Line]] = {}
+    for line in taken:
+        assert line.reverses is not None
+        taken_of.setdefault(line.reverses[0], []).append(line)
     root = 0
     for original in by_id.values():
-        mine = [line for line in taken if line.reverses and line.reverses[0] == original.activity.id]
         root = transaction.because.add(
             "return",
             kind=activity.kind,
@@ -222,7 +225,7 @@ def _take_back(state: State, draft: Draft, taken: tuple[Line, ...]) -> Transacti
             externalId=activity.external_id,
             of=original.activity.external_id,
         )
-        _undo(state, transaction, original, mine, before, root)
+        _undo(state, transaction, original, taken_of.get(original.activity.id, ()), before, root)
     react(state, transaction, partner=partner, moment=draft.moment, before=before, root=root)
     return _close(state, transaction)
 
@@ -237,8 +240,7 @@ def _undo(
 ) -> None:
     """Take `taken` out of the original's meters, and their share out of the lots that it was granted."""
     activity, counting = original.activity, state.plan.counting
-    stood, shares = original.stands, original.shares(taken)
-    original.take(taken)
+    stood, shares = original.stands, original.take(taken)
     movements = counting.count(activity, shares, stood=stood, stands=original.stands)
     state.move(movements, occurred_at=activity.occurred_at, before=before)
     recalled = 0

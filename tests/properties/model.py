@@ -141,6 +141,8 @@ class Shop:
             for _, number, quantity, amount in (part for part in parts if part[0] == ref):
                 self.deeds[ref].lines[number].quantity_left -= quantity
                 self.deeds[ref].lines[number].amount_left -= amount
+                if not self.deeds[ref].lines[number].quantity_left:
+                    self.deeds[ref].lines[number].amount_left = Decimal(0)
             self._recall(self.deeds[ref])
         self._follow(before, None)
 

@@ -98,11 +98,25 @@ def test_what_is_left_after_parts_came_back() -> None:
 def test_shares_say_what_counts_before_and_after() -> None:
     original = Original.of(make_activity((TEA, 3, 30), (SOAP, 1, 5)))
     tea, soap = original.activity.lines
-    assert original.shares(taken(original, (1, 1, 12))) == [
+    assert original.take(taken(original, (1, 1, 12))) == [
         Share(tea, D(3), D(30), D(2), D(18)),
         Share(soap, D(1), D(5), D(1), D(5)),
     ]
-    assert original.left[1] == (D(3), D(30))
+    assert original.take(taken(original, (1, 1, 8))) == [
+        Share(tea, D(2), D(18), D(1), D(10)),
+        Share(soap, D(1), D(5), D(1), D(5)),
+    ]
+
+
+def test_with_the_last_of_its_quantity_goes_what_is_left_of_a_lines_amount() -> None:
+    original = Original.of(make_activity((TEA, 3, 30), (SOAP, 1, 5)))
+    tea, soap = original.activity.lines
+    original.take(taken(original, (1, 1, 10)))
+    assert original.take(taken(original, (1, "0.5", 1), (1, "1.5", 0))) == [
+        Share(tea, D(2), D(20), D(0), D(0)),
+        Share(soap, D(1), D(5), D(1), D(5)),
+    ]
+    assert original.left == {1: (D(0), D(0)), 2: (D(1), D(5))}
 
 
 def test_an_activity_without_lines_stands_until_it_comes_back() -> None:

@@ -85,8 +85,7 @@ def test_parts_that_come_back_one_by_one_end_at_nothing() -> None:
     expected = [[1, 3, 25, 2, 1], [1, 2, 15, 2, 1], [1, 1, 10, 1, 1], [0, 0, 0, 0, 0]]
     for part, after in zip(((1, 1, 10), (1, 1, 10), (2, 1, 5), (1, 1, 10)), expected, strict=True):
         lines = taken(original, part)
-        stood, shares = original.stands, original.shares(lines)
-        original.take(lines)
+        stood, shares = original.stands, original.take(lines)
         movements += counting.count(original.activity, shares, stood=stood, stands=original.stands)
         assert values(counting, movements) == after
 
