@@ -137,19 +137,35 @@ def returned_share(
     basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]
 ) -> Fraction:
     """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has."""
-    weights = {number: Fraction(weight) for number, weight in basis}
-    total = sum(weights.values(), Fraction(0))
+    weights = {number: Decimal(weight) for number, weight in basis}
+    total = sum(weights.values(), ZERO)
     if not total:
         return WHOLE
-    gone = sum(
-        (
-            weights[line.number] * (1 - Fraction(left[line.number][0]) / Fraction(line.quantity))
-            for line in lines
-            if line.number in weights
-        ),
-        Fraction(0),
-    )
-    return gone / total
+    whole = ZERO
+    # By the quantity that was sold: weight × quantity that came back. What is divided by the same is added up first.
+    partly: dict[Decimal, Decimal] = {}
+    for line in lines:
+        kept = left[line.number][0]
+        if kept == line.quantity or line.number not in weights:
+            continue
+        weight = weights[line.number]
+        if kept:
+            gone = EXACT.multiply(weight, line.quantity - kept)
+            partly[line.quantity] = EXACT.add(partly.get(line.quantity, ZERO), gone)
+        else:
+            whole += weight
+    return _add(whole, partly) / Fraction(total)
+
+
+def _add(whole: Decimal, partly: Mapping[Decimal, Decimal]) -> Fraction:
+    """`whole` and each part divided by its key. Reduced once, at the end: a sum of many fractions grows long."""
+    numerator, denominator = whole.as_integer_ratio()
+    for divisor, part in partly.items():
+        above, below = part.as_integer_ratio()
+        over, under = divisor.as_integer_ratio()
+        numerator = numerator * below * over + above * under * denominator
+        denominator *= below * over
+    return Fraction(numerator, denominator)
 
 
 def recallable(lot: Lot, share: Fraction) -> int:

@@ -5,12 +5,15 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from activity.returns import Original
+from base.numbers import EXACT
 from loyalty.earning.rules import Earning, EarningRule, Grant, RateBasis, returned_share
 from metrics.rules import LineFilter
 from partners.rules import Audience
-from tests.rules.pieces import AT, COFFEE, SHOP, SOAP, TEA, make_activity, taken
+from tests.rules.pieces import AT, COFFEE, SHOP, SOAP, TEA, make_activity, make_lines, taken
 
 D = Decimal
 EVERYTHING, EVERYBODY = LineFilter(), Audience()
@@ -101,3 +104,37 @@ def test_the_returned_share_is_exact_and_ends_at_one() -> None:
         original.take(taken(original, *parts))
         shares.append(returned_share(basis, lines=original.activity.lines, left=original.left))
     assert shares == [Fraction(1, 9), Fraction(2, 9) + Fraction(4, 21), 1]
+
+
+weights = st.decimals(0, 10**12, places=6)
+quantities = st.decimals(D("0.000001"), 10**12, places=6) | st.sampled_from([D(1), D("2.5"), D("0.000003")])
+parts_left = st.sampled_from([D(0), D(1)]) | st.decimals(0, 1, places=6)
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(st.tuples(weights, quantities, parts_left), max_size=12),
+    st.sets(st.integers(0, 11)),
+)
+def test_the_returned_share_is_the_sum_of_the_lines_shares(
+    sold: list[tuple[D, D, D]], apart: set[int]
+) -> None:
+    """Line by line in fractions; lines `apart` are not in the basis."""
+    lines = make_lines(*((TEA, format(quantity, "f"), 0) for _, quantity, _ in sold))
+    left = {
+        line.number: (EXACT.multiply(line.quantity, part).quantize(D("0.000001"), context=EXACT), D(0))
+        for line, (_, _, part) in zip(lines, sold, strict=True)
+    }
+    inside = {
+        line.number: weight
+        for line, (weight, _, _) in zip(lines, sold, strict=True)
+        if line.number - 1 not in apart
+    }
+    total = sum(map(Fraction, inside.values()), Fraction(0))
+    gone = Fraction(0)
+    for line in lines:
+        if line.number in inside:
+            kept = Fraction(left[line.number][0]) / Fraction(line.quantity)
+            gone += Fraction(inside[line.number]) * (1 - kept)
+    basis = [(number, format(weight, "f")) for number, weight in inside.items()]
+    assert returned_share(basis, lines=lines, left=left) == (gone / total if total else 1)
