@@ -8,10 +8,10 @@ What remains to be done per request is to compare the (type, field) pairs that t
 role (`api.access`), and to price it with the request's own variables: a list costs as often as `first` says.
 """
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     ArgumentNode,
@@ -45,12 +45,20 @@ DEEPEST: Final = 14
 MOST_FIELDS: Final = 1_000
 """Fields with every spread of a fragment counted in full."""
 MOST_ALIASES: Final = 100
+MOST_ALIKE: Final = 20
+"""Fields that one place of the answer is made of, in all selection sets that merge there."""
+MOST_FRAGMENTS: Final = 50
+MOST_STEPS: Final = 20_000
+"""Fields and fragments that are walked through to count those."""
 MOST_DIRECTIVES: Final = 4
 """On one field or fragment."""
 MOST_ITEMS: Final = 1_000
 """Of a list that is written into the document."""
 HELD_CHARACTERS: Final = 1_000_000
 """Text of the documents that are held; their parsed form is some fifty times that."""
+
+Place: TypeAlias = tuple[str, ...]
+"""Where a field stands in the answer: response names from the top."""
 
 
 def refusal(code: str, message: str, node: Any = None) -> GraphQLError:
@@ -138,12 +146,62 @@ class Limits:
 
     def errors(self) -> list[GraphQLError]:
         """What is too large, for each operation."""
+        fragments = sum(isinstance(node, FragmentDefinitionNode) for node in self._document.definitions)
+        if fragments > MOST_FRAGMENTS:
+            message = f"The document has {fragments} fragments: {MOST_FRAGMENTS} at most."
+            return [refusal("DOCUMENT_TOO_LARGE", message)]
         for node in self._document.definitions:
             if isinstance(node, FragmentDefinitionNode):
                 self._of_fragment(node.name.value)
             elif isinstance(node, OperationDefinitionNode):
                 self._check(node, self._of(node.selection_set))
+        if not self._errors and (overlap := self._overlap()) is not None:
+            self._errors.append(overlap)
         return self._errors[:10]
+
+    def _overlap(self) -> GraphQLError | None:
+        """A place that too many fields merge at: validation compares each of them with each.
+
+        Operations and fragments are walked with all that they spread, which merges with what stands beside it. The
+        steps are counted, so that this ends however often fragments are spread.
+        """
+        steps = 0
+        for root in self._document.definitions:
+            if not isinstance(root, FragmentDefinitionNode | OperationDefinitionNode):
+                continue
+            alike: Counter[Place] = Counter()
+            for place, node in self._walk(root):
+                steps += 1
+                if steps > MOST_STEPS:
+                    message = "The fragments of the document are spread too often."
+                    return refusal("OPERATION_TOO_LARGE", message, root)
+                if place is not None:
+                    alike[place] += 1
+                    if alike[place] > MOST_ALIKE:
+                        message = f"{place[-1]} stands here more than {MOST_ALIKE} times: once will do."
+                        return refusal("OPERATION_TOO_LARGE", message, node)
+        return None
+
+    def _walk(
+        self, root: FragmentDefinitionNode | OperationDefinitionNode
+    ) -> Iterator[tuple[Place | None, Node]]:
+        """Each field with its place in the answer, and each fragment, which has none; cycles end where they close."""
+        within = frozenset({root.name.value} if isinstance(root, FragmentDefinitionNode) else ())
+        left: list[tuple[SelectionSetNode, Place, frozenset[str]]] = [(root.selection_set, (), within)]
+        while left:
+            selections, above, within = left.pop()
+            for node in selections.selections:
+                if isinstance(node, FieldNode):
+                    place = (*above, (node.alias or node.name).value)
+                    yield place, node
+                    if node.selection_set is not None:
+                        left.append((node.selection_set, place, within))
+                    continue
+                yield None, node
+                if isinstance(node, InlineFragmentNode):
+                    left.append((node.selection_set, above, within))
+                elif (name := node.name.value) not in within and name in self._fragments:  # type: ignore[attr-defined]
+                    left.append((self._fragments[name].selection_set, above, within | {name}))
 
     def _check(self, node: OperationDefinitionNode, size: Size) -> None:
         self._count_directives(node)

@@ -34,11 +34,40 @@ async def test_sizes() -> None:
 async def test_fragments_are_measured_once_and_cycles_end() -> None:
     api = await open_api()
     doubling = "{ tiers { ...F0 } } " + " ".join(
-        f"fragment F{number} on Tier {{ ...F{number + 1} ...F{number + 1} }}" for number in range(60)
+        f"fragment F{number} on Tier {{ ...F{number + 1} ...F{number + 1} }}" for number in range(40)
     )
-    assert await code_of(api, doubling + " fragment F60 on Tier { key }") == "OPERATION_TOO_LARGE"
+    assert await code_of(api, doubling + " fragment F40 on Tier { key }") == "OPERATION_TOO_LARGE"
     cycle = "{ tiers { ...A } } fragment A on Tier { key ...B } fragment B on Tier { ...A }"
     assert await code_of(api, cycle) == "VALIDATION_ERROR"
+
+
+async def test_fields_that_merge_are_bounded() -> None:
+    api = await open_api()
+
+    def spread(count: int) -> str:
+        return " ".join(f"fragment F{number} on Query {{ tiers {{ key }} }}" for number in range(count))
+
+    names = " ".join(f"...F{number}" for number in range(20))
+    for document in (
+        "{ " + 'partner(code: "a") { wallet { available } } ' * 300 + "}",
+        "{ " + "tiers { key } " * 21 + "}",
+        "{ " + f"tiers {{ {'key ' * 5} }} " * 5 + "}",
+        "{ " + "... { tiers { key } } " * 21 + "}",
+        f"{{ {names} tiers {{ key }} }} {spread(20)}",
+        "{ tiers { key } } fragment Unused on Query { " + "tiers { key } " * 21 + "}",
+        "{ __schema { " + "types { name } " * 21 + "} }",
+    ):
+        assert await code_of(api, document) == "OPERATION_TOO_LARGE", document
+    fragments = f"{{ {' '.join(f'...F{number}' for number in range(51))} }} {spread(51)}"
+    assert await code_of(api, fragments) == "DOCUMENT_TOO_LARGE"
+    for document in ("{ " + "tiers { key } " * 20 + "}", f"{{ {names} }} {spread(20)}"):
+        await api.ask("ADMIN", document)
+
+
+async def test_cycles_that_double_end() -> None:
+    api = await open_api()
+    cycle = " ".join(f"fragment F{n} on Tier {{ ...F{(n + 1) % 40} ...F{(n + 1) % 40} }}" for n in range(40))
+    assert await code_of(api, "{ tiers { key } } " + cycle) == "OPERATION_TOO_LARGE"
 
 
 async def test_first_is_bounded_wherever_it_stands() -> None:
