@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import strawberry
 
@@ -21,11 +21,15 @@ from api.schema.scalars import JSON
 from api.schema.tier import TierStanding, standing_of
 from api.schema.wallet import Wallet
 from base.database import reading
+from base.errors import Invalid
 from leaderboards.queries import standings_of
 from loyalty.ledger.books import POINT
 from partners.inputs import PartnerKind, PartnerStatus
 from partners.listing import PartnerRow, list_partners, subtree
 from partners.service import PartnerInput, upsert_partners
+
+LONGEST_SEARCH: Final = 100
+"""Characters: matching takes time with the length of what is searched for."""
 
 strawberry.enum(PartnerStatus, description="Whether a partner takes part.")
 
@@ -175,6 +179,10 @@ class PartnerQuery:
         search: str | None = None,
     ) -> Connection[Partner]:
         context, size, start = info.context, page_size(first), read_cursor(after, str)
+        if search is not None and len(search) > LONGEST_SEARCH:
+            raise Invalid(
+                f"search has {LONGEST_SEARCH} characters at most", code="INVALID_SEARCH", field=("search",)
+            )
         async with reading() as connection:
             rows = await list_partners(
                 connection,

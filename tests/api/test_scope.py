@@ -162,6 +162,14 @@ async def test_ids_of_what_the_database_cannot_hold_answer_null() -> None:
         }
 
 
+async def test_search_is_bounded() -> None:
+    api = await open_api()
+    document = "query ($search: String) { partners(search: $search) { edges { node { code } } } }"
+    assert await codes(api, "ADMIN", document, variables={"search": "%" * 100}) == []
+    refused = await api.refusal("ADMIN", document, {"search": "%" * 101})
+    assert refused["extensions"] == {"code": "INVALID_SEARCH", "field": ["search"]}
+
+
 async def test_search_takes_wildcards_literally() -> None:
     api = await open_api(())
     given = [
