@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from datetime import datetime
 
 import strawberry
 
+from api.catalog import Catalog
 from api.context import Info
 from api.schema.fact import Fact, fact_of, recognize
 from api.schema.leaderboard import TOP, LeaderboardChange, standings_of
 from api.schema.paging import page_size
 from api.schema.sight import boards_seen
-from base.errors import NotFound
+from base.errors import Invalid, NotFound
 from game.facts import Fact as FactRow
 from leaderboards.live import changes
+from leaderboards.rules import Grouping
 from loyalty.because import chain
 from push.live import partner_facts
 
@@ -27,8 +29,11 @@ class Subscription:
         self, info: Info, key: str, first: int | None = TOP, group: str | None = ""
     ) -> AsyncGenerator[LeaderboardChange, None]:
         context = info.context
-        if key not in await boards_seen(context):
+        view = (await boards_seen(context)).get(key)
+        if view is None:
             raise NotFound(f"there is no leaderboard {key}", field=("key",))
+        if group and group not in _groups(view.board.group_by, context.catalog):
+            raise Invalid("the leaderboard has no such group", code="UNKNOWN_GROUP", field=("group",))
         size = page_size(first, TOP)
         told = changes(program_id=context.program_id, key=key, first=size, group=group or "")
         async with aclosing(told):
@@ -58,3 +63,14 @@ class Subscription:
             )
             await recognize([row], context)
             yield fact_of(row, context)
+
+
+def _groups(grouping: Grouping, catalog: Catalog) -> Collection[str]:
+    """What a board may rank in, beside the whole; nobody need stand there yet."""
+    match grouping:
+        case Grouping.REGION:
+            return catalog.regions_by_code.keys()
+        case Grouping.TIER:
+            return catalog.tiers_by_key.keys()
+        case Grouping.NONE:
+            return ()

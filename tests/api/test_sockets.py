@@ -13,6 +13,7 @@ from websockets.typing import Subprotocol
 from api import socket as socket_module
 from api.auth import Claims
 from metrics.rules import Measure
+from metrics.windows import Period
 from partners.service import PartnerStatus
 from tests.api.door import open_api
 from tests.api.sockets import Line, served
@@ -79,6 +80,36 @@ async def test_a_board_is_told_as_it_changes() -> None:
             (2, "10", "shop"),
         ]
         assert change["top"][0]["partner"]["region"] == {"code": "JKT"}
+
+
+async def test_groups_that_a_board_does_not_have_are_not_watched() -> None:
+    api = await open_api()
+    await api.world.count("sales", Measure.AMOUNT)
+    await api.world.ladder("sales", Period.YEARLY, {"bronze": (0, 1), "gold": (100, 2)})
+    for grouping in ("NONE", "REGION", "TIER"):
+        board = {"key": grouping, "name": "Top", "metric": "sales", "period": "MONTHLY", "groupBy": grouping}
+        await api.change("ADMIN", "leaderboardCreate", board, "leaderboard { key }")
+    document = (
+        "subscription ($key: String!, $group: String) {"
+        " leaderboardChanged(key: $key, group: $group) { snapshot } }"
+    )
+    async with served(api) as port, port.signed_in(api.token("ADMIN")) as line:
+        for key, group, known in (
+            ("REGION", "JKT", True),
+            ("TIER", "gold", True),
+            ("NONE", "", True),
+            ("TIER", None, True),
+            ("NONE", "JKT", False),
+            ("REGION", "gold", False),
+            ("TIER", "JKT", False),
+            ("REGION", "invented", False),
+        ):
+            await line.subscribe(document, {"key": key, "group": group}, id_=f"{key} {group}")
+            message = await line.hear()
+            while message["id"] != f"{key} {group}":  # another board may be told once more
+                message = await line.hear()
+            assert ("UNKNOWN_GROUP" not in str(message)) is known, message
+            assert ("snapshot" in str(message)) is known, message
 
 
 async def test_what_may_not_be_watched() -> None:
