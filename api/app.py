@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 import base.database
@@ -52,11 +52,16 @@ def create_app(
         )
     middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
     return Starlette(
-        routes=[Route("/healthz", _alive), Route("/readyz", _readiness(pending)), *routes(settings)],
+        routes=[Route("/", _door), Route("/healthz", _alive), Route("/readyz", _readiness(pending)), *routes(settings)],
         middleware=middleware,
         exception_handlers={HTTPException: _refusal, 500: _fault},
         lifespan=_pools(settings) if connect else None,
     )
+
+
+async def _door(_: Request) -> Response:
+    """Who comes by browser finds GraphiQL, where it is shown."""
+    return RedirectResponse("/graphql")
 
 
 def _pools(settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

@@ -9,7 +9,7 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from tortoise import Tortoise
+from tortoise.backends.base.client import TransactionContext, TransactionContextPooled
+from tortoise.connection import get_connections
 from tortoise.transactions import in_transaction
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -95,9 +97,46 @@ async def close() -> None:
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[Connection]:
-    """A READ COMMITTED transaction, committed where the block ends well. ORM calls inside take part in it."""
-    async with in_transaction("default") as client:
+    """A READ COMMITTED transaction, committed where the block ends well. ORM calls inside take part in it.
+
+    A connection that dies at any point costs this transaction and nothing else. (Tortoise's own context keeps the dead
+    connection, for the task and in the pool, where BEGIN or the return to the pool fails.)
+    """
+    opened = in_transaction("default")
+    try:
+        client = await opened.__aenter__()
+    except BaseException:
+        _let_go(opened)
+        raise
+    try:
         yield client._connection
+    except BaseException as error:
+        await _leave(opened, error)
+        raise
+    else:
+        await _leave(opened, None)
+
+
+async def _leave(opened: TransactionContext, error: BaseException | None) -> None:
+    """Roll back after an error, or commit."""
+    try:
+        await opened.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+    except BaseException as fault:
+        _let_go(opened)
+        if error is None:
+            raise
+        error.add_note(f"the rollback failed too: {fault}")
+
+
+def _let_go(opened: TransactionContext) -> None:
+    """Forget a transaction that could not be begun or ended: its connection is ended with it."""
+    if isinstance(opened, TransactionContextPooled) and hasattr(opened, "token"):
+        held: Any = opened.client._connection
+        with suppress(Exception):
+            held.terminate()
+        # Where Tortoise has done it already, it cannot be done again.
+        with suppress(ValueError, RuntimeError):
+            get_connections().reset(opened.token)
 
 
 @asynccontextmanager

@@ -57,6 +57,8 @@ COMPETITORS: Final = """
 SELECT p.id, p.code, p.name, r.code AS region FROM partner p JOIN region r ON r.program_id = $1 AND r.id = p.region_id
 WHERE p.program_id = $1 AND p.id = ANY($2) AND p.status = 'ACTIVE'
 """
+REGION_CODES: Final = "SELECT code FROM region WHERE program_id = $1"
+TIER_KEYS: Final = "SELECT key FROM tier WHERE program_id = $1"
 PARTNER_ID: Final = "SELECT id FROM partner WHERE program_id = $1 AND code = $2"
 
 
@@ -134,6 +136,14 @@ async def find_leaderboard(connection: Connection, *, program_id: int, key: str)
     """The board of that key with its present season; None where there is none."""
     found = await list_leaderboards(connection, program_id=program_id, key=key)
     return found[0] if found else None
+
+
+async def list_groups(connection: Connection, board: BoardRow) -> set[str]:
+    """The groups that the board ranks in beside the whole, whether anyone stands in them or not."""
+    if board.group_by is Grouping.NONE:
+        return set()
+    statement = REGION_CODES if board.group_by is Grouping.REGION else TIER_KEYS
+    return {row[0] for row in await connection.fetch(statement, board.program_id)}
 
 
 async def list_seasons(connection: Connection, board: BoardRow) -> list[SeasonRow]:

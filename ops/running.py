@@ -57,8 +57,8 @@ def log_to_stderr(settings: Settings) -> None:
     if settings.log_level is not LogLevel.DEBUG:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-        # A tick that takes longer than its interval is left to finish: the scheduler warns of it, and nobody need care.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        # Ticks log their own errors. What else it says (one takes long, one was cancelled at the end) is no one's work.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
 async def all_or_none(*parts: Coroutine[Any, Any, None]) -> None:

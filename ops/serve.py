@@ -23,6 +23,7 @@ from ops.listening import listen, serve_app, serve_processes
 from ops.migrate import pending
 from ops.running import STOPPING, all_or_none
 from ops.scheduler import run_scheduler
+from ops.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,12 @@ async def _prepare_and_run(
             from ops.commands.demo import ensure_demo
 
             await servers.guard(ensure_demo(console))
+        # Made before anything is announced: its settings may be wrong.
+        worker = Worker(settings, SystemClock()) if parts.worker else None
         if listener is not None:
             await _announce(settings, parts, console)
         stop.running = True
-        await servers.guard(_run(settings, parts, servers, listener, stop))
+        await servers.guard(_run(settings, parts, servers, listener, worker, stop))
 
 
 async def _announce(settings: Settings, parts: Parts, console: Console) -> None:
@@ -102,7 +105,12 @@ async def _announce(settings: Settings, parts: Parts, console: Console) -> None:
 
 
 async def _run(
-    settings: Settings, parts: Parts, servers: Servers, listener: socket.socket | None, stop: asyncio.Event
+    settings: Settings,
+    parts: Parts,
+    servers: Servers,
+    listener: socket.socket | None,
+    worker: Worker | None,
+    stop: asyncio.Event,
 ) -> None:
     """Run the parts until `stop`; the first that fails ends them all."""
     running: list[Coroutine[Any, Any, None]] = []
@@ -113,9 +121,6 @@ async def _run(
 
         app = create_app(settings, pending=lambda: pending(servers.database_url), connect=False)
         running.append(serve_app(app, listener, stop))
-    if parts.worker:
-        from ops.worker import Worker
-
-        worker = Worker(settings, SystemClock())
+    if worker is not None:
         running += [worker.run(stop), run_scheduler(servers.database_url, worker.ticks, stop)]
     await all_or_none(*running)

@@ -3,6 +3,7 @@
 An upsert states the whole item: what is left out is cleared. Only a partner's status stays where it is left out.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,10 @@ from partners.checks import (
 
 ACTIVITY_KINDS: Final = ("SALE", "RETURN", "RECEIPT", "TRAINING", "VISIT")
 """The kinds of activities that a program knows where it names none of its own."""
+
+
+PROGRAM_KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""Programs are named in tokens and commands: short, and the same however they are typed."""
 
 
 class PartnerKind(StrEnum):
@@ -97,7 +102,9 @@ class ProductInput:
 
 def check_program(program: ProgramInput) -> None:
     """What is wrong with a program. INVALID_KIND beside the codes of `partners.checks`."""
-    check_code(program.key, ["key"])
+    if not PROGRAM_KEY.fullmatch(program.key):
+        message = "must be 1 to 63 of a-z, 0-9 and -, and begin with a letter or digit"
+        raise Invalid(message, code="INVALID_CODE", field=["key"])
     check_name(program.name, ["name"])
     check_currency(program.currency, ["currency"])
     check_time_zone(program.time_zone, ["timeZone"])

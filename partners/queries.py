@@ -88,5 +88,10 @@ async def find_program(connection: Connection, key: str | None) -> ProgramRow:
     if len(rows) == 1:
         return ProgramRow(**dict(rows[0]))
     if not rows:
-        raise NotFound(f"there is no program {key}" if key else "there is no program yet: create one first")
-    raise NotFound("there are several programs: say which one")
+        message = (
+            f"there is no program {key}"
+            if key
+            else "there is no program yet: `mitra program create` makes one"
+        )
+        raise NotFound(message)
+    raise NotFound("there are several programs: name one with --program")

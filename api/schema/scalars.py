@@ -35,7 +35,7 @@ DEEPEST: Final = 20
 """Levels of a JSON object."""
 
 DATE_TIME: Final = re.compile(
-    r"(19|2\d|[3-8]\d)\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"[0-8]\d{3}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 DECIMAL: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
@@ -55,7 +55,7 @@ def parse_date_time(value: object) -> datetime:
         )
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Malformed(f"{_shown(value)} is no DateTime: {error}") from error
 
 

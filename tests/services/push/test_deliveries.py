@@ -362,7 +362,7 @@ def test_credentials_that_are_none_are_refused_at_the_start(tmp_path: Path, cont
         path.write_text(content)
     with pytest.raises(Invalid) as refused:
         open_channels(firebase_credentials=path)
-    assert refused.value.code == "FIREBASE_CREDENTIALS"
+    assert refused.value.code == "MITRA_FIREBASE_CREDENTIALS"
     assert str(path) in refused.value.message
 
 

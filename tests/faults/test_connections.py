@@ -1,0 +1,78 @@
+"""Connections that die under a transaction: one unit of work fails, and the next one in the same task goes on."""
+
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from base.database import reading, transaction
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DEAD = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+TURNS = 25
+"""More than the pool holds: a connection that leaked each time would be missed."""
+
+OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'mitra'
+"""
+
+
+async def end_all(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(OTHERS)
+    finally:
+        await connection.close()
+
+
+async def one() -> int:
+    async with transaction() as connection:
+        return int(await connection.fetchval("SELECT 1"))
+
+
+async def die(url: str) -> None:
+    async with transaction() as connection:
+        await connection.fetchval("SELECT 1")
+        await end_all(url)
+        await connection.fetchval("SELECT 1")
+
+
+async def fail(url: str) -> None:
+    async with transaction():
+        await end_all(url)
+        raise LookupError
+
+
+async def goes_on() -> None:
+    """The same task works again, as soon as the pool has dropped what died."""
+    for _ in range(12):
+        with suppress(*DEAD):
+            assert await one() == 1
+            async with reading() as connection:
+                assert await connection.fetchval("SELECT 1") == 1
+            return
+    raise AssertionError("the pool holds on to dead connections")
+
+
+async def test_a_pooled_connection_that_died_costs_one_transaction(database_url: str) -> None:
+    await one()
+    for _ in range(TURNS):
+        await end_all(database_url)
+        await goes_on()
+
+
+async def test_a_connection_that_dies_inside_costs_its_transaction(database_url: str) -> None:
+    for _ in range(TURNS):
+        with pytest.raises(DEAD):
+            await die(database_url)
+        await goes_on()
+
+
+async def test_an_error_of_the_work_is_the_error(database_url: str) -> None:
+    """Also where the rollback fails because the connection is gone."""
+    with pytest.raises(LookupError):
+        await fail(database_url)
+    await goes_on()
