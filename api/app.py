@@ -52,7 +52,12 @@ def create_app(
         )
     middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
     return Starlette(
-        routes=[Route("/", _door), Route("/healthz", _alive), Route("/readyz", _readiness(pending)), *routes(settings)],
+        routes=[
+            Route("/", _door),
+            Route("/healthz", _alive),
+            Route("/readyz", _readiness(pending)),
+            *routes(settings),
+        ],
         middleware=middleware,
         exception_handlers={HTTPException: _refusal, 500: _fault},
         lifespan=_pools(settings) if connect else None,

