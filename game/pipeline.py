@@ -84,9 +84,9 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An activity that nothing is wrong with by itself.
+    """An activity that nothing is wrong with by itself. Two that say the same are two.
 
     One with a `refusal` is none by the products of today; but if it was accepted once, it answers as it did then.
     """
@@ -180,7 +180,7 @@ class Batch:
         self.claims: dict[tuple[str, str], Claim] = {}
         self.known: dict[tuple[str, str], Claim] = {}
         self.accepted: dict[tuple[str, str], Claim] = {}
-        self.drafts: dict[int, Draft] = {}
+        self.drafts: dict[Candidate, Draft] = {}
         self.partners: dict[int, PartnerState] = {}
         self.state: State | None = None
 
@@ -199,7 +199,7 @@ class Batch:
                 await check_version(connection, self.plan)
             return
         self.partners = await lock_partners(connection, self.plan, {one.partner_id for one in fresh})
-        self.drafts = {id(one): self._draft(one) for one in fresh}
+        self.drafts = {one: self._draft(one) for one in fresh}
         originals = await self._originals(connection, fresh)
         self.state = await load_state(
             connection,
@@ -289,7 +289,7 @@ class Batch:
         if one.refusal is not None:
             return Outcome.refused(one.given, one.refusal)
         assert self.state is not None
-        draft = self.drafts[id(one)]
+        draft = self.drafts[one]
         if self.partners[one.partner_id].view.status == "CLOSED":
             return Outcome.refused(
                 one.given, Refusal("PARTNER_CLOSED", "the partner is closed", ("partner",))
