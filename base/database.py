@@ -121,6 +121,9 @@ async def _leave(opened: TransactionContext, error: BaseException | None) -> Non
     """Roll back after an error, or commit."""
     try:
         await opened.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+    except asyncio.CancelledError:
+        _forget(opened)  # the way back to the pool is shielded, and goes on by itself
+        raise
     except BaseException as fault:
         _let_go(opened)
         if error is None:
@@ -134,7 +137,12 @@ def _let_go(opened: TransactionContext) -> None:
         held: Any = opened.client._connection
         with suppress(Exception):
             held.terminate()
-        # Where Tortoise has done it already, it cannot be done again.
+        _forget(opened)
+
+
+def _forget(opened: TransactionContext) -> None:
+    """The task is in no transaction any more. Where Tortoise has done it already, it cannot be done again."""
+    if isinstance(opened, TransactionContextPooled) and hasattr(opened, "token"):
         with suppress(ValueError, RuntimeError):
             get_connections().reset(opened.token)
 

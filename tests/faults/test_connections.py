@@ -1,6 +1,9 @@
 """Connections that die under a transaction: one unit of work fails, and the next one in the same task goes on."""
 
+import asyncio
+import gc
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -76,3 +79,25 @@ async def test_an_error_of_the_work_is_the_error(database_url: str) -> None:
     with pytest.raises(LookupError):
         await fail(database_url)
     await goes_on()
+
+
+async def test_a_transaction_may_be_canceled_at_any_moment() -> None:
+    """Its connection is given back, and nothing is left behind that complains."""
+    loop, said = asyncio.get_running_loop(), list[dict[str, Any]]()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: said.append(context))
+    try:
+        for turns in range(0, 900, 3):
+            task = asyncio.create_task(one())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        for _ in range(TURNS):
+            assert await one() == 1
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(before)
+    assert said == []
