@@ -4,10 +4,10 @@ Locks are taken in one order: idempotency keys sorted, then partner rows by id. 
 alone until the commit. A batch of 1,000 costs the same statements as a batch of one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from activity.journal import Claim, claim_keys, find_keys, load_originals, release_keys
 from activity.returns import Original, references
@@ -103,12 +103,22 @@ class Candidate:
         return self.given.source, self.given.external_id
 
 
+Settle: TypeAlias = Callable[[Connection, Sequence[Outcome]], Awaitable[None]]
+"""What a caller writes in the same transaction, once it is decided what became of its activities; raising undoes all."""
+
+
 async def record(
-    *, program_id: int, activities: Sequence[ActivityInput], clock: Clock, history: bool = False
+    *,
+    program_id: int,
+    activities: Sequence[ActivityInput],
+    clock: Clock,
+    history: datetime | None = None,
+    settle: Settle | None = None,
 ) -> list[Outcome]:
     """Record activities, in the order given; each stands or falls by itself. Outcomes come in the same order.
 
-    With `history` each is booked at the time at which it occurred, as if it had been sent then.
+    With `history`, to where the clock of a load of the past has come, each is booked at the time at which it occurred,
+    as if it had been sent then; but that clock only runs forwards. `settle` is called before the commit, again wherever the batch is tried again.
 
     Raises `WrongSize`.
     """
@@ -118,7 +128,7 @@ async def record(
     while True:
         try:
             return await retrying(
-                lambda: _record(program_id, activities, clock.now(), history, plenty)  # noqa: B023
+                lambda: _record(program_id, activities, clock.now(), history, plenty, settle)  # noqa: B023
             )
         except PlanMoved:
             plans.forget(program_id)
@@ -127,35 +137,52 @@ async def record(
 
 
 async def _record(
-    program_id: int, activities: Sequence[ActivityInput], now: datetime, history: bool, plenty: int
+    program_id: int,
+    activities: Sequence[ActivityInput],
+    now: datetime,
+    history: datetime | None,
+    plenty: int,
+    settle: Settle | None,
 ) -> list[Outcome]:
     plan = await plans.get(program_id)
     async with transaction() as connection:
-        refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
-        sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
-        await plan.learn(
-            connection,
-            skus={line.sku for given in sound for line in given.lines},
-            partners={given.partner for given in sound},
-        )
-        checked = [
-            refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)
-        ]
-        candidates = [one for one in checked if isinstance(one, Candidate)]
-        if not candidates:
-            return [
-                Outcome.refused(given, one)
-                for given, one in zip(activities, checked, strict=True)
-                if isinstance(one, Refusal)
-            ]
-        ids_wanted = (IDS_PER_ACTIVITY + plan.earning.most_grants) * len(activities) * plenty
-        batch = Batch(plan, await take_ids(connection, ids_wanted), now, history)
-        await batch.prepare(connection, candidates)
-        outcomes = [
-            Outcome.refused(given, one) if isinstance(one, Refusal) else batch.decide(one)
+        outcomes = await _decide(connection, plan, activities, now, history, plenty)
+        if settle is not None:
+            await settle(connection, outcomes)
+        return outcomes
+
+
+async def _decide(
+    connection: Connection,
+    plan: Plan,
+    activities: Sequence[ActivityInput],
+    now: datetime,
+    history: datetime | None,
+    plenty: int,
+) -> list[Outcome]:
+    refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
+    sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
+    await plan.learn(
+        connection,
+        skus={line.sku for given in sound for line in given.lines},
+        partners={given.partner for given in sound},
+    )
+    checked = [refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)]
+    candidates = [one for one in checked if isinstance(one, Candidate)]
+    if not candidates:
+        return [
+            Outcome.refused(given, one)
             for given, one in zip(activities, checked, strict=True)
+            if isinstance(one, Refusal)
         ]
-        return await batch.finish(connection, outcomes)
+    ids_wanted = (IDS_PER_ACTIVITY + plan.earning.most_grants) * len(activities) * plenty
+    batch = Batch(plan, await take_ids(connection, ids_wanted), now, history)
+    await batch.prepare(connection, candidates)
+    outcomes = [
+        Outcome.refused(given, one) if isinstance(one, Refusal) else batch.decide(one)
+        for given, one in zip(activities, checked, strict=True)
+    ]
+    return await batch.finish(connection, outcomes)
 
 
 def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
@@ -172,7 +199,7 @@ def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
 class Batch:
     """A batch between its first lock and its commit."""
 
-    def __init__(self, plan: Plan, ids: Ids, now: datetime, history: bool) -> None:
+    def __init__(self, plan: Plan, ids: Ids, now: datetime, history: datetime | None) -> None:
         self.plan = plan
         self.ids = ids
         self.now = now
@@ -215,7 +242,9 @@ class Batch:
         view = self.partners[one.partner_id].view
         occurred_at = one.given.occurred_at.astimezone(UTC)
         moment = Moment(one.partner_id, one.given.kind, occurred_at, local_day(occurred_at, view.time_zone))
-        posted_at = occurred_at if self.history else self.now
+        if self.history is not None:
+            self.history = max(self.history, occurred_at)
+        posted_at = self.history or self.now
         draft = Draft(one.given, self.claims[one.key].activity_id, one.lines, moment, posted_at, self.now)
         if one.given.kind != RETURN:
             draft.movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)

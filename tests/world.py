@@ -20,7 +20,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from activity.rules import RETURN, SALE, ActivityInput, LineInput, LineReference
+from activity.rules import EARLIEST, RETURN, SALE, ActivityInput, LineInput, LineReference
 from base.clock import SetClock
 from base.database import reading, transaction
 from game.badges.service import BadgeInput, create_badge
@@ -247,7 +247,10 @@ class World:
     async def record(self, *activities: ActivityInput, history: bool = False) -> list[Outcome]:
         """Record activities as one batch."""
         return await record(
-            program_id=self.program_id, activities=activities, clock=self.clock, history=history
+            program_id=self.program_id,
+            activities=activities,
+            clock=self.clock,
+            history=EARLIEST if history else None,
         )
 
     async def accept(self, *activities: ActivityInput) -> list[Outcome]:

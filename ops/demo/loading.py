@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from activity.rules import MAX_ACTIVITIES
+from activity.rules import EARLIEST, MAX_ACTIVITIES
 from base.clock import Clock
 from game.pipeline import REJECTED, record
 from leaderboards.seasons import advance_program
@@ -94,7 +94,7 @@ async def send(
     """Record what has not been sent, batch by batch, and remember each."""
     left = activities(data, shift=progress.shift, skip=progress.sent)
     while batch := list(islice(left, MAX_ACTIVITIES)):
-        outcomes = await record(program_id=program_id, activities=batch, clock=clock, history=True)
+        outcomes = await record(program_id=program_id, activities=batch, clock=clock, history=EARLIEST)
         refused = Counter(progress.refused)
         for given, outcome in zip(batch, outcomes, strict=True):
             if outcome.status == REJECTED:
