@@ -70,7 +70,8 @@ settings: setup ## write the table of docs/settings.md anew
 
 lock: ## resolve the dependencies anew into requirements/ (needs uv)
 	@$(LOCK) pyproject.toml --group build -o requirements/run.txt
-	@$(LOCK) pyproject.toml --group build --group dev --constraints requirements/run.txt -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra embedded --group build --group dev --constraints requirements/run.txt \
+		-o requirements/dev.txt
 	@$(LOCK) --group demo --no-deps -o requirements/demo.txt
 	@$(LOCK) --group graphiql --no-deps -o requirements/graphiql.txt
 

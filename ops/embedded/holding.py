@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from base.settings import KEY_FILE
-from ops.embedded.home import Home, open_home
+from ops.embedded.home import Home, find_packages, open_home
 from ops.embedded.postgres import Postgres
 from ops.embedded.valkey import Valkey
 from ops.errors import OperatorError
@@ -50,6 +50,7 @@ class EmbeddedServers:
 
     def start(self) -> None:
         """Join the running servers, or start them, both at once."""
+        find_packages()  # before any folder is made
         home = self._home = open_home(self._data_dir)
         with _changing(home):
             self._users = _open_lock(home, "users.lock")

