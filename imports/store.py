@@ -152,14 +152,13 @@ class Step:
 
 
 def _import(row: Any) -> Import:
-    read = {"kind": ImportKind, "state": ImportState, "reasons": orjson.loads}
-    return Import(
-        **{one.name: read.get(one.name, _as_it_is)(row[one.name]) for one in dataclasses.fields(Import)}
-    )
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    stored = {one.name: row[one.name] for one in dataclasses.fields(Import)}
+    read = {
+        "kind": ImportKind(row["kind"]),
+        "state": ImportState(row["state"]),
+        "reasons": orjson.loads(row["reasons"]),
+    }
+    return Import(**stored | read)
 
 
 async def begin_import(
