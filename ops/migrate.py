@@ -2,8 +2,8 @@
 
 Tortoise runs migrations without a lock and records each one after its transaction; so here one process at a time
 migrates, under an advisory lock, and a migration and its record are one transaction: a kill leaves no half of either.
-The role of the service is made first, with default privileges, so that each table a migration creates is open to it
-until that migration takes something back.
+The role of the service is made first, with default privileges, so that each table a migration creates is open to it;
+what it may not change is settled when all migrations are applied (`ops.roles`).
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +19,7 @@ from tortoise.transactions import in_transaction
 import ops.migrations
 from base.database import tortoise_config
 from ops.errors import OperatorError, ServerUnreachable, one_line
+from ops.roles import prepare_role, settle_rights
 
 APP: Final = "mitra"
 LOCK: Final = 0x4D495452
@@ -59,27 +60,31 @@ async def migrate(
     url: str, *, role: str | None = None, progress: Callable[[str], None] = lambda name: None
 ) -> list[str]:
     """Apply what is pending at `url` and answer its names; `role` is the service's, made where it is missing."""
-    done: list[str] = []
     async with _alone(url) as connection:
         if role is not None:
-            await _prepare_role(connection, role)
+            await prepare_role(connection, role)
         missing = await pending(url)
-        if not missing:
-            return done
-        config = tortoise_config(url)
-        config["connections"]["default"]["credentials"]["server_settings"]["lock_timeout"] = LOCK_TIMEOUT
-        async with TortoiseContext() as context:
-            await context.init(config=config, init_connections=False)
-            apps = {APP: config["apps"][APP]}
-            # Applies nothing, but makes the table of records, whose absence would break the first transaction.
-            await MigrationExecutor(context.connections.get("default"), apps).migrate([])
-            for name in missing:
-                progress(name)
-                async with in_transaction("default") as transaction:
-                    executor = MigrationExecutor(transaction, apps)
-                    await executor.migrate([MigrationTarget(APP, name)], direction="forward")
-                done.append(name)
-    return done
+        if missing:
+            await _apply(url, missing, progress)
+        if role is not None:
+            await settle_rights(connection, role)
+    return missing
+
+
+async def _apply(url: str, missing: list[str], progress: Callable[[str], None]) -> None:
+    """Apply these migrations, each in a transaction of its own."""
+    config = tortoise_config(url)
+    config["connections"]["default"]["credentials"]["server_settings"]["lock_timeout"] = LOCK_TIMEOUT
+    async with TortoiseContext() as context:
+        await context.init(config=config, init_connections=False)
+        apps = {APP: config["apps"][APP]}
+        # Applies nothing, but makes the table of records, whose absence would break the first transaction.
+        await MigrationExecutor(context.connections.get("default"), apps).migrate([])
+        for name in missing:
+            progress(name)
+            async with in_transaction("default") as transaction:
+                executor = MigrationExecutor(transaction, apps)
+                await executor.migrate([MigrationTarget(APP, name)], direction="forward")
 
 
 @asynccontextmanager
@@ -103,26 +108,3 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-async def _prepare_role(connection: asyncpg.Connection, role: str) -> None:
-    """Make the role of the service, let this user take it on, and open to it what will be created."""
-    quoted = '"' + role.replace('"', '""') + '"'
-    try:
-        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-            await connection.execute(f"CREATE ROLE {quoted} NOLOGIN")
-        if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", role):
-            await connection.execute(f"GRANT {quoted} TO CURRENT_USER WITH SET TRUE")
-        await connection.execute(
-            f"GRANT USAGE ON SCHEMA public TO {quoted};"
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {quoted};"
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {quoted};"
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO {quoted}"
-        )
-    except asyncpg.DuplicateObjectError:
-        await _prepare_role(connection, role)
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise OperatorError(
-            f"This user may not make the service's role: have an administrator run `CREATE ROLE {quoted}; "
-            f"GRANT {quoted} TO <this user>`, or set MITRA_DATABASE_ROLE=none ({one_line(error)})"
-        ) from error

@@ -18,6 +18,7 @@ from typing import Final
 import asyncpg
 
 import ops.migrations
+import ops.roles
 from ops.embedded.valkey import DATABASES
 from ops.migrate import migrate
 
@@ -93,7 +94,7 @@ def redis_database(folder: Path) -> Iterator[int]:
 
 def _digest() -> str:
     """What the template depends on: the migrations, and how they are run."""
-    digest = hashlib.sha256(ROLE.encode())
+    digest = hashlib.sha256(ROLE.encode() + Path(ops.roles.__file__).read_bytes())
     for folder in ops.migrations.__path__:
         for path in sorted(Path(folder).glob("*.[ps][yq]*")):
             digest.update(path.read_bytes())
