@@ -21,10 +21,12 @@ from activity.rules import (
     payload_hash,
     resolve_lines,
 )
+from base import failpoints
 from base.clock import Clock
 from base.database import Connection, retrying, transaction
 from base.errors import Invalid
 from base.ids import Ids, IdsExhausted, take_ids
+from base.telemetry import Stopwatch
 from game.facts import Fact, facts_of, load_facts
 from game.fold import Draft, fold
 from game.loading import (
@@ -38,6 +40,7 @@ from game.loading import (
 )
 from game.plan import Plan, Plans
 from game.state import Moment, PartnerState, State
+from game.timing import tell_batch
 from loyalty.ledger.books import Transaction
 from metrics.counting import whole
 from metrics.rules import MeterKey
@@ -125,15 +128,28 @@ async def record(
     if not 1 <= len(activities) <= MAX_ACTIVITIES:
         raise WrongSize(f"a batch has 1 to {MAX_ACTIVITIES:,} activities", field=("activities",))
     plenty = 1
+    watch = Stopwatch()
+    attempts = 0
+
+    async def attempt() -> list[Outcome]:
+        nonlocal attempts
+        attempts += 1
+        watch.start()
+        outcomes = await _record(program_id, activities, clock.now(), history, plenty, settle, watch)
+        failpoints.reach("pipeline.committed")
+        return outcomes
+
     while True:
         try:
-            return await retrying(
-                lambda: _record(program_id, activities, clock.now(), history, plenty, settle)  # noqa: B023
-            )
+            outcomes = await retrying(attempt)
         except PlanMoved:
             plans.forget(program_id)
         except IdsExhausted:
             plenty *= 4
+        else:
+            told = ((one.status, len(given.lines)) for one, given in zip(outcomes, activities, strict=True))
+            tell_batch(watch, told, attempts=attempts)
+            return outcomes
 
 
 async def _record(
@@ -143,12 +159,15 @@ async def _record(
     history: datetime | None,
     plenty: int,
     settle: Settle | None,
+    watch: Stopwatch,
 ) -> list[Outcome]:
     plan = await plans.get(program_id)
     async with transaction() as connection:
-        outcomes = await _decide(connection, plan, activities, now, history, plenty)
+        outcomes = await _decide(connection, plan, activities, now, history, plenty, watch)
         if settle is not None:
             await settle(connection, outcomes)
+        failpoints.reach("pipeline.written")
+        watch.split("save")
         return outcomes
 
 
@@ -159,6 +178,7 @@ async def _decide(
     now: datetime,
     history: datetime | None,
     plenty: int,
+    watch: Stopwatch,
 ) -> list[Outcome]:
     refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
     sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
@@ -177,11 +197,14 @@ async def _decide(
         ]
     ids_wanted = (IDS_PER_ACTIVITY + plan.earning.most_grants) * len(activities) * plenty
     batch = Batch(plan, await take_ids(connection, ids_wanted), now, history)
-    await batch.prepare(connection, candidates)
+    watch.split("check")
+    await batch.prepare(connection, candidates, watch)
     outcomes = [
         Outcome.refused(given, one) if isinstance(one, Refusal) else batch.decide(one)
         for given, one in zip(activities, checked, strict=True)
     ]
+    watch.split("fold")
+    failpoints.reach("pipeline.folded")
     return await batch.finish(connection, outcomes)
 
 
@@ -211,7 +234,9 @@ class Batch:
         self.partners: dict[int, PartnerState] = {}
         self.state: State | None = None
 
-    async def prepare(self, connection: Connection, candidates: Sequence[Candidate]) -> None:
+    async def prepare(
+        self, connection: Connection, candidates: Sequence[Candidate], watch: Stopwatch
+    ) -> None:
         """Take the locks, in their order, and load what the candidates need."""
         for one in candidates:
             if one.key not in self.claims:
@@ -219,6 +244,8 @@ class Batch:
         self.known = await claim_keys(
             connection, program_id=self.plan.program_id, claims=self.claims.values()
         )
+        watch.split("claim")
+        failpoints.reach("pipeline.claimed")
         undecided = [one for one in candidates if one.key not in self.known]
         fresh = [one for one in undecided if one.refusal is None]
         if not fresh:
@@ -226,7 +253,10 @@ class Batch:
                 await check_version(connection, self.plan)
             return
         self.partners = await lock_partners(connection, self.plan, {one.partner_id for one in fresh})
+        watch.split("lock")
+        failpoints.reach("pipeline.locked")
         self.drafts = {one: self._draft(one) for one in fresh}
+        watch.split("fold")
         originals = await self._originals(connection, fresh)
         self.state = await load_state(
             connection,
@@ -237,6 +267,8 @@ class Batch:
         )
         self.state.originals.update(originals)
         await self._load_for_returns(connection, fresh)
+        failpoints.reach("pipeline.loaded")
+        watch.split("load")
 
     def _draft(self, one: Candidate) -> Draft:
         view = self.partners[one.partner_id].view
