@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from partners.inputs import PartnerKind
 
@@ -62,6 +62,7 @@ class Condition:
     """What is true of a row: its cell begins with, is one of, or (a quantity) lies below zero."""
 
     column: Column | None = None
+    """None: the document, as it is after cleaning; of `negative`, the quantity."""
     starts_with: tuple[str, ...] = ()
     equals: tuple[str, ...] = ()
     negative: bool = False
@@ -112,9 +113,15 @@ class SalesMapping:
     products: ProductRules = field(default_factory=ProductRules)
 
 
-SALES_FIELDS = (
+SALES_FIELDS: Final = (
     "document", "partner", "date", "time", "sku", "quantity", "price", "amount", "unit", "currency",
     "partner_name", "region", "product_name", "category", "brand",
 )  # fmt: skip
 """What a column may be of. `price` is of one; `amount` is of the line. Needed: document, partner, date, sku, quantity,
 and one of price and amount."""
+
+NEEDED: Final = ("document", "partner", "date", "sku", "quantity")
+CLEANED: Final = (
+    "document", "partner", "sku", "unit", "currency", "partner_name", "region", "product_name", "category", "brand",
+)  # fmt: skip
+"""What may be cleaned: ids and names. What a return names as its sale is cleaned as documents are."""
