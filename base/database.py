@@ -3,6 +3,9 @@
 `transaction()` opens a transaction in which ORM calls and plain SQL see the same state; it yields the asyncpg
 connection for the hot paths, which read and write in sets. `reading()` lends a connection for reads outside one.
 `retrying()` repeats a whole unit of work on a serialization failure or a deadlock, which PostgreSQL asks clients to do.
+
+Nothing here waits for ever: connecting, waiting for a free connection, a statement and a rollback each have their
+limit, and what is raised then is an outage to `base.outages`.
 """
 
 import asyncio
@@ -34,6 +37,11 @@ LIMITS: Final = {
 }
 """Of the service's connections: a transaction that hangs would hold locks, and the outbox, for ever."""
 
+CONNECT_SECONDS: Final = 5.0
+STATEMENT_SECONDS: Final = 150.0
+"""A little longer than the server takes to give a statement up: it passes where the server itself does not answer."""
+ROLLBACK_SECONDS: Final = 5.0
+
 
 def tortoise_config(
     url: str, *, role: str | None = None, min_size: int = 1, max_size: int = 10
@@ -53,11 +61,12 @@ def tortoise_config(
         "minsize": min_size,
         "maxsize": max_size,
         "server_settings": server_settings,
+        "timeout": CONNECT_SECONDS,
     }
     if "sslmode" in query:
         credentials["ssl"] = query["sslmode"]
     return {
-        "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
+        "connections": {"default": {"engine": "base.engine", "credentials": credentials}},
         "apps": {
             "mitra": {
                 "models": list(MODELS),
@@ -86,7 +95,9 @@ MODELS: Final = (
 async def connect(url: str, *, role: str | None = None, min_size: int = 1, max_size: int = 10) -> None:
     """Open the pool. Once per process and loop."""
     config = tortoise_config(url, role=role, min_size=min_size, max_size=max_size)
-    config["connections"]["default"]["credentials"]["server_settings"] |= LIMITS
+    credentials = config["connections"]["default"]["credentials"]
+    credentials["server_settings"] |= LIMITS
+    credentials["command_timeout"] = STATEMENT_SECONDS
     await Tortoise.init(config=config, _enable_global_fallback=True)
 
 
@@ -118,9 +129,13 @@ async def transaction() -> AsyncIterator[Connection]:
 
 
 async def _leave(opened: TransactionContext, error: BaseException | None) -> None:
-    """Roll back after an error, or commit."""
+    """Roll back after an error, or commit. A rollback that takes long waits for a server that does not answer."""
     try:
-        await opened.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        if error is None:
+            await opened.__aexit__(None, None, None)
+        else:
+            async with asyncio.timeout(ROLLBACK_SECONDS):
+                await opened.__aexit__(type(error), error, error.__traceback__)
     except asyncio.CancelledError:
         _forget(opened)  # the way back to the pool is shielded, and goes on by itself
         raise
@@ -128,7 +143,7 @@ async def _leave(opened: TransactionContext, error: BaseException | None) -> Non
         _let_go(opened)
         if error is None:
             raise
-        error.add_note(f"the rollback failed too: {fault}")
+        error.add_note(f"the rollback failed too: {fault!r}")
 
 
 def _let_go(opened: TransactionContext) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import base.database
 import base.feed
 import base.redis
+from base import failpoints
 from base.memory import relax_collector
 from base.settings import Settings
 
@@ -14,6 +15,7 @@ from base.settings import Settings
 async def open_pools(settings: Settings, *, database_url: str, redis_url: str) -> AsyncIterator[None]:
     """Open `base.database`, `base.redis` and `base.feed` for the length of the block; this process begins its work."""
     relax_collector()
+    failpoints.arm(settings.failpoints or "")
     async with AsyncExitStack() as stack:
         await base.database.connect(
             database_url,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "MITRA_"
@@ -32,6 +32,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
 
 
 class Settings(BaseSettings):
@@ -93,6 +101,38 @@ class Settings(BaseSettings):
         default=LogLevel.INFO,
         description="`debug`, `info`, `warning` or `error`; `debug` also shows the traceback of an error.",
     )
+    log_format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="`text` for people, `json` for machines (an object on each line), or `auto`: text on a terminal, "
+        "else JSON.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that `/metrics` is served on; `0.0.0.0` for all."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, for Prometheus. Unset: a free one on the local machine, for `mitra top`; "
+        "`0`: none.",
+    )
+
+    failpoints: str | None = Field(
+        default=None,
+        description="Faults on purpose, for tests (`point=action`, separated by commas; the points stand in "
+        "`base/failpoints.py`). Refused in production.",
+    )
+
+    @field_validator("failpoints")
+    @classmethod
+    def _check_failpoints(cls, value: str | None, known: ValidationInfo) -> str | None:
+        """Only faults that can be had, and none where they would hurt somebody."""
+        from base.failpoints import parse
+
+        if value is not None and known.data.get("environment") is Environment.PRODUCTION:
+            raise ValueError("faults on purpose are refused in production: unset it")
+        parse(value or "")
+        return value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
@@ -102,7 +142,7 @@ class Settings(BaseSettings):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("environment", "log_level", mode="before")
+    @field_validator("environment", "log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

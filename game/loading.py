@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from activity.journal import load_history, load_originals, save_activities
-from base import outbox
+from base import failpoints, outbox
 from base.database import Connection, Statement, execute_together, fetch_together
 from base.ids import Ids
 from game.badges.rules import Award
@@ -253,6 +253,7 @@ async def save_state(connection: Connection, state: State) -> None:
     """Write all that changed, and leave a row in the outbox."""
     program_id = state.plan.program_id
     await save_activities(connection, program_id=program_id, activities=state.activities)
+    failpoints.reach("pipeline.journaled")
     await execute_together(
         connection,
         write_wallets(program_id=program_id, books=state.books),
@@ -267,6 +268,7 @@ async def save_state(connection: Connection, state: State) -> None:
             transaction_ids=[one.id for one in state.transactions if one.facts],
         ),
     )
+    failpoints.reach("pipeline.counted")
     await save_books(connection, program_id=program_id, books=state.books, transactions=state.transactions)
 
 

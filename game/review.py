@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from activity.journal import load_history
+from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import Ids, IdsExhausted, take_ids
@@ -95,11 +96,13 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
             return True
         partners = await lock_partners(connection, plan, [row["id"] for row in rows])
         true, state = await _load(connection, plan, partners, await take_ids(connection, ids_wanted), now)
+        failpoints.reach("review.loaded")
         before = correct_meters(state, true)
         for partner_id in partners:
             _follow(state, partner_id, before.get(partner_id, {}), now)
         await save_state(connection, state)
         await connection.execute(ADVANCE, program_id, series, rows[-1]["id"])
+        failpoints.reach("review.saved")
         return True
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import base.redis
+from base import failpoints
 from base.database import Connection
 from base.outbox import OutboxRow
 from leaderboards.board import PackedRow, write
@@ -37,5 +38,7 @@ async def _project(connection: Connection, program_id: int, partner_ids: Sequenc
         season_id, leaderboard_id, *packed = record
         boards[season_id] = leaderboard_id
         seasons.setdefault(season_id, []).append(packed)
+    failpoints.reach("projector.loaded")
     changed = await write(base.redis.connected(), seasons)
+    failpoints.reach("projector.written")
     announce({boards[season_id] for season_id in changed})

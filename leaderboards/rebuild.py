@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import base.redis
+from base import failpoints
 from base.database import Connection, reading
 from leaderboards.board import (
     Generation,
@@ -124,12 +125,15 @@ async def _rebuild(view: BoardView) -> Rebuilt:
     client, season = base.redis.connected(), view.season
     generation = await begin_generation(client, season, built_as=f"{_kind(view)} {secrets.token_hex(8)}")
     try:
+        failpoints.reach("rebuild.begun")
         async with reading() as connection:
             standings = await _fill(connection, view, generation)
+            failpoints.reach("rebuild.filled")
             swapped = await connection.fetchval(SWAP, season.program_id, season.id, generation.number)
     except BaseException:
         await _abandon(generation)
         raise
+    failpoints.reach("rebuild.swapped")
     below, token = (generation.number, "") if swapped else (0, generation.token)
     await drop_generations(client, season.id, below=below, token=token)
     announce({season.leaderboard_id})

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 import base.redis
+from base import failpoints
 from base.database import Connection, reading, retrying, transaction
 from leaderboards.live import announce
 from leaderboards.queries import BoardView, list_boards, seasons_in
@@ -67,6 +68,7 @@ async def advance_program(program_id: int, now: datetime) -> None:
     for view in over:
         if await retrying(partial(_close, view, now)):
             touched.add(view.board.id)
+            failpoints.reach("seasons.closed")
     with suppress(*base.redis.UNAVAILABLE):  # the next tick drops them
         await drop_closed(program_id)
     announce(touched)
@@ -108,6 +110,7 @@ async def _move(connection: Connection, program_id: int, now: datetime) -> set[i
     if not moves:
         return set()
     rows = await connection.fetch(MOVE, program_id, *map(list, zip(*moves, strict=True)))
+    failpoints.reach("seasons.moved")
     return {row["leaderboard_id"] for row in rows}
 
 
@@ -117,5 +120,6 @@ async def _close(view: BoardView, now: datetime) -> bool:
         if await connection.fetchval(LOCK, view.board.program_id, view.season.id) is None:
             return False
         await freeze(connection, board=view.board, season=view.season)
+        failpoints.reach("seasons.frozen")
         await connection.execute(CLOSE, view.board.program_id, view.season.id, now)
         return True

@@ -8,10 +8,12 @@ is due.
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
-from base import outbox
+from base import outbox, parked
 from base.clock import Clock
+from base.outages import outage_of
 from base.outbox import Consumer
 from base.settings import Settings
 from game.review import review_all
@@ -25,6 +27,10 @@ IDLE_SECONDS: Final = 0.2
 """How long a consumer that has seen everything waits before it looks again."""
 LONGEST_WAIT_SECONDS: Final = 15.0
 """How long a consumer that fails waits at most before it tries again."""
+FAULTS: Final = 3
+"""How often rows may fail by a fault that is no outage: then they are handed one at a time, and then one is parked."""
+LONGEST_FAULT_SECONDS: Final = 1.0
+"""How long to wait at most after such a fault: time alone does not mend it."""
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +41,7 @@ class Worker:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
         self._channels = open_channels(firebase_credentials=settings.firebase_credentials)
-        self._consumers: dict[str, Consumer] = {
-            projector.CONSUMER: projector.project,
-            notifier.MESSAGES: notifier.Notifier(
-                clock=clock, is_phone_configured=settings.firebase_credentials is not None
-            ).notify,
-            live.FACTS: live.FactFeed(clock=clock).publish,
-        }
+        self._consumers = consumers(settings, clock)
         self.ticks: Final = (
             Tick("seasons", 5, self._advance_seasons),
             Tick("review", 1, self._review),
@@ -72,19 +72,69 @@ class Worker:
                 pass
 
 
+def consumers(settings: Settings, clock: Clock) -> dict[str, Consumer]:
+    """Whoever is told of what was committed, by name."""
+    is_phone_configured = settings.firebase_credentials is not None
+    return {
+        projector.CONSUMER: projector.project,
+        notifier.MESSAGES: notifier.Notifier(clock=clock, is_phone_configured=is_phone_configured).notify,
+        live.FACTS: live.FactFeed(clock=clock).publish,
+    }
+
+
+@dataclass(slots=True)
+class Caution:
+    """How carefully a consumer is handed rows.
+
+    After `FAULTS` faults in a row that are no outage it gets the rows one at a time, as many as stood together, so that
+    the one at fault is found; and where that one fails as often, it is parked.
+    """
+
+    faults: int = 0
+    alone: int = 0
+
+    @property
+    def limit(self) -> int:
+        """How many rows to hand at once."""
+        return 1 if self.alone else outbox.LIMIT
+
+    @property
+    def is_parking(self) -> bool:
+        """Whether the next row is parked where it fails once more."""
+        return self.alone > 0 and self.faults >= FAULTS - 1
+
+    def note_success(self, seen: int) -> None:
+        """So many rows are done."""
+        self.faults = 0
+        self.alone = max(self.alone - seen, 0) if seen else 0
+
+    def note_fault(self) -> None:
+        """The rows failed by a fault that is no outage."""
+        self.faults += 1
+        if not self.alone and self.faults >= FAULTS:
+            self.alone, self.faults = outbox.LIMIT, 0
+
+
 async def relay(name: str, consumer: Consumer, stop: asyncio.Event) -> None:
-    """Hand the outbox to one consumer until `stop`. What fails is tried again, ever more slowly."""
+    """Hand the outbox to one consumer until `stop`. What fails is tried again, ever more slowly; see `Caution`."""
     failures = 0
+    caution = Caution()
     while not stop.is_set():
+        longest = LONGEST_WAIT_SECONDS
         try:
-            seen = await outbox.consume(name, consumer)
+            park = parked.park if caution.is_parking else None
+            seen = await outbox.consume(name, consumer, limit=caution.limit, park=park)
             failures = 0
+            caution.note_success(seen)
         except Exception as error:
-            failures += 1
-            log.warning("the relay to %s failed %d times in a row: %s", name, failures, error)
             seen = 0
+            failures += 1
+            log.warning("the relay to %s failed %d times in a row: %r", name, failures, error)
+            if outage_of(error) is None:
+                caution.note_fault()
+                longest = LONGEST_FAULT_SECONDS
         if not seen:
-            await pause(stop, min(IDLE_SECONDS * 2**failures, LONGEST_WAIT_SECONDS))
+            await pause(stop, min(IDLE_SECONDS * 2**failures, longest))
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

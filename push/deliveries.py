@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from base import failpoints
 from base.clock import Clock
 from base.database import transaction
 from push.channels.protocol import Channel, Gone, Outcome, Parcel, Refused, Retry, Sent
@@ -89,7 +90,9 @@ async def deliver_due(channel: Channel, *, clock: Clock) -> int:
     total = 0
     while claims := await _claim(channel, now=clock.now()):
         started_at = clock.now()
+        failpoints.reach("deliveries.claimed")
         outcomes = await _send(channel, claims)
+        failpoints.reach("deliveries.sent")
         await _record(claims, outcomes, started_at=started_at, now=clock.now())
         total += len(claims)
     return total

@@ -12,6 +12,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from base import failpoints
 from base.clock import Clock
 from base.database import Connection
 from base.outbox import OutboxRow
@@ -85,6 +86,7 @@ class Notifier:
         messages = [message for each in happenings for message in write_messages(each, names=names)]
         if messages:
             written = await _write_messages(connection, messages)
+            failpoints.reach("notifier.written")
             await self._write_deliveries(connection, written)
 
     async def _write_deliveries(self, connection: Connection, written: Sequence[asyncpg.Record]) -> None:
