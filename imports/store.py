@@ -151,7 +151,7 @@ class Step:
         return self.recorded + self.duplicates + len(self.refused)
 
 
-def _import(row: Any) -> Import:
+def import_of(row: Any) -> Import:
     stored = {one.name: row[one.name] for one in dataclasses.fields(Import)}
     read = {
         "kind": ImportKind(row["kind"]),
@@ -177,17 +177,17 @@ async def begin_import(
     async with transaction() as connection:
         found = await connection.fetchrow(UNFINISHED, program_id, kind, file_digest, mapping, history)
         if found is not None:
-            return _import(found)
+            return import_of(found)
         given = (file_name, file_digest, file_size, mapping, history, created_by, now)
         added = await connection.fetchrow(ADD, program_id, kind, ImportState.QUEUED, *given)
-    return _import(added)
+    return import_of(added)
 
 
 async def find_import(*, program_id: int, import_id: int) -> Import | None:
     """An import of this program."""
     async with reading() as connection:
         row = await connection.fetchrow(ONE, program_id, import_id)
-    return None if row is None else _import(row)
+    return None if row is None else import_of(row)
 
 
 async def start_import(one: Import, *, header: Sequence[str], now: datetime) -> Import:
@@ -196,7 +196,7 @@ async def start_import(one: Import, *, header: Sequence[str], now: datetime) -> 
         row = await connection.fetchrow(START, one.program_id, one.id, now, list(header))
     if row is None:
         raise ImportMoved("the import is done")
-    return _import(row)
+    return import_of(row)
 
 
 async def end_import(one: Import, *, state: ImportState, now: datetime, error: str | None = None) -> Import:
@@ -205,7 +205,7 @@ async def end_import(one: Import, *, state: ImportState, now: datetime, error: s
         row = await connection.fetchrow(END, one.program_id, one.id, state, error, now)
     if row is None:
         raise ImportMoved("another process works on this import")
-    return _import(row)
+    return import_of(row)
 
 
 async def save_step(
