@@ -7,11 +7,12 @@ from typing import Any, Final
 import orjson
 
 from activity.returns import Original, remains
-from activity.rules import ZERO, Activity, Line, Product
+from activity.rules import ZERO, Activity, Line, Packed, Product
 from base.database import Connection
+from partners.packs import read_packs
 
 PRODUCTS: Final = """
-SELECT id, sku, category, brand, unit FROM product WHERE program_id = $1 AND sku = ANY($2::text[]) AND current
+SELECT id, sku, category, brand, unit, packs FROM product WHERE program_id = $1 AND sku = ANY($2::text[]) AND current
 """
 # Waits for a transaction that is writing the same key right now: the callers sort, so two of them never deadlock.
 CLAIM: Final = """
@@ -43,8 +44,9 @@ HISTORY: Final = f"""
 {ACTIVITY} WHERE a.program_id = $1 AND a.partner_id = ANY($2::bigint[]) AND a.kind <> 'RETURN' ORDER BY a.number
 """
 LINES: Final = """
-SELECT l.activity_id, l.line, l.product_id, p.sku, p.category, p.brand, p.unit, l.quantity, l.amount,
-       l.reverses_id, l.reverses_line, r.quantity AS quantity_returned, r.amount AS amount_returned
+SELECT l.activity_id, l.line, l.product_id, p.sku, p.category, p.brand, p.unit, p.packs, l.quantity, l.amount,
+       l.unit AS pack, l.unit_quantity, l.reverses_id, l.reverses_line,
+       r.quantity AS quantity_returned, r.amount AS amount_returned
 FROM activity_line l
 JOIN product p ON p.program_id = l.program_id AND p.id = l.product_id
 LEFT JOIN LATERAL (
@@ -81,6 +83,8 @@ LINE_COLUMNS: Final = (
     "amount",
     "reverses_id",
     "reverses_line",
+    "unit",
+    "unit_quantity",
 )
 
 
@@ -103,7 +107,8 @@ async def load_products(
     connection: Connection, *, program_id: int, skus: Sequence[str]
 ) -> dict[str, Product]:
     """The current products of these SKUs."""
-    return {row["sku"]: Product(**dict(row)) for row in await connection.fetch(PRODUCTS, program_id, skus)}
+    rows = await connection.fetch(PRODUCTS, program_id, skus)
+    return {row["sku"]: Product(**{**row, "packs": read_packs(row["packs"])}) for row in rows}
 
 
 async def claim_keys(
@@ -160,10 +165,21 @@ async def _with_lines(
 ) -> dict[int, Original]:
     lines: dict[int, list[Line]] = {row["id"]: [] for row in rows}
     left: dict[int, dict[int, Any]] = {row["id"]: {} for row in rows}
+    products: dict[int, Product] = {}
     for row in await connection.fetch(LINES, program_id, list(lines)):
-        product = Product(row["product_id"], row["sku"], row["category"], row["brand"], row["unit"])
+        product = products.get(row["product_id"])
+        if product is None:
+            product = products[row["product_id"]] = Product(
+                row["product_id"],
+                row["sku"],
+                row["category"],
+                row["brand"],
+                row["unit"],
+                read_packs(row["packs"]),
+            )
         reverses = None if row["reverses_id"] is None else (row["reverses_id"], row["reverses_line"])
-        line = Line(row["line"], product, row["quantity"], row["amount"], reverses)
+        pack = None if row["pack"] is None else Packed(row["pack"], row["unit_quantity"])
+        line = Line(row["line"], product, row["quantity"], row["amount"], reverses, pack)
         lines[row["activity_id"]].append(line)
         left[row["activity_id"]][line.number] = remains(
             line.quantity - (row["quantity_returned"] or ZERO),
@@ -211,6 +227,7 @@ async def save_activities(connection: Connection, *, program_id: int, activities
             line.quantity,
             line.amount,
             *(line.reverses or (None, None)),
+            *(line.pack or (None, None)),
         )
         for one in activities
         for line in one.lines

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from activity.rules import RETURN, ZERO, Activity, ActivityInput, Line, Refusal, Share
+from activity.rules import RETURN, ZERO, Activity, ActivityInput, Line, Refusal, Share, unpack
+from base.numbers import plain
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ def resolve_return(
 ) -> tuple[Line, ...] | Refusal:
     """The lines that a RETURN takes back, never more than is left of each.
 
+    One in packs is of packs as they were when the line was sold; what is left is in the product's own unit.
     Another partner's activity answers as one that does not exist.
     """
 
@@ -100,16 +102,19 @@ def resolve_return(
         sold = original.activity.lines[place - 1]
         if sold.product.sku != line.sku:
             return Refusal("WRONG_SKU", f"line {place} is of {sold.product.sku}", (*path, "sku"))
-        if line.unit is not None and line.unit != sold.product.unit:
-            return Refusal("UNKNOWN_UNIT", f"{line.sku} is counted in {sold.product.unit}", (*path, "unit"))
+        unpacked = unpack(line, sold.product, path)
+        if isinstance(unpacked, Refusal):
+            return unpacked
+        returned, pack = unpacked
         key = (original.activity.id, place)
         already = taken.get(key, (ZERO, ZERO))
-        quantity, amount = (already[0] + line.quantity, already[1] + line.amount)
+        quantity, amount = (already[0] + returned, already[1] + line.amount)
         left_quantity, left_amount = original.left[place]
         if quantity > left_quantity:
-            return Refusal("MORE_THAN_LEFT", f"{left_quantity:f} of it are left", (*path, "quantity"))
+            message = f"{plain(left_quantity)} {sold.product.unit} of it are left"
+            return Refusal("MORE_THAN_LEFT", message, (*path, "quantity"))
         if amount > left_amount:
-            return Refusal("MORE_THAN_LEFT", f"{left_amount:f} of its amount is left", (*path, "amount"))
+            return Refusal("MORE_THAN_LEFT", f"{plain(left_amount)} of its amount is left", (*path, "amount"))
         taken[key] = (quantity, amount)
-        lines.append(Line(index + 1, sold.product, line.quantity, line.amount, key))
+        lines.append(Line(index + 1, sold.product, returned, line.amount, key, pack))
     return tuple(lines)

@@ -1,11 +1,12 @@
 """What an activity is, and what makes one unacceptable. Pure.
 
 Quantities and amounts are exact decimals. A RETURN's are positive too: they say how much of an earlier line comes back.
+A quantity may be reported in packs of the product; in the journal it is in the product's own unit.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from base.numbers import plain
+from base.numbers import EXACT, plain
 
 SALE: Final = "SALE"
 RETURN: Final = "RETURN"
@@ -72,24 +73,36 @@ class ActivityInput:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product as it was when it counted."""
+    """A product as it was when it counted. `packs`: by the pack's name, how much of `unit` it holds."""
 
     id: int
     sku: str
     category: str | None
     brand: str | None
     unit: str
+    packs: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+
+
+class Packed(NamedTuple):
+    """A quantity in packs of a product, as it was reported."""
+
+    unit: str
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the journal. `number` counts from 1; `reverses` is (activity id, line)."""
+    """A line of the journal. `number` counts from 1; `reverses` is (activity id, line).
+
+    `quantity` is in the product's own unit. Where it was reported in packs, `pack` says in which and how many.
+    """
 
     number: int
     product: Product
     quantity: Decimal
     amount: Decimal
     reverses: tuple[int, int] | None = None
+    pack: Packed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +263,33 @@ def check_line(index: int, line: LineInput, *, returned: bool = False) -> Refusa
 
 
 def resolve_lines(given: ActivityInput, products: Mapping[str, Product]) -> tuple[Line, ...] | Refusal:
-    """The lines with their products, or the first that has none."""
+    """The lines with their products, in these products' own units, or what is wrong with the first that has neither."""
     lines = []
     for index, line in enumerate(given.lines):
         product = products.get(line.sku)
         if product is None:
             return Refusal("UNKNOWN_SKU", f"there is no product {line.sku}", ("lines", str(index), "sku"))
-        if line.unit is not None and line.unit != product.unit:
-            message = f"{line.sku} is counted in {product.unit}"
-            return Refusal("UNKNOWN_UNIT", message, ("lines", str(index), "unit"))
-        lines.append(Line(index + 1, product, line.quantity, line.amount))
+        unpacked = unpack(line, product, ("lines", str(index)))
+        if isinstance(unpacked, Refusal):
+            return unpacked
+        quantity, pack = unpacked
+        lines.append(Line(index + 1, product, quantity, line.amount, pack=pack))
     return tuple(lines)
+
+
+def unpack(
+    line: LineInput, product: Product, path: tuple[str, ...]
+) -> tuple[Decimal, Packed | None] | Refusal:
+    """How much of the product's own unit a line is of, and the packs that it came in, where it did."""
+    if line.unit is None or line.unit == product.unit:
+        return line.quantity, None
+    held = product.packs.get(line.unit)
+    if held is None:
+        message = f"{product.sku} is counted in {', '.join((product.unit, *product.packs))}"
+        return Refusal("UNKNOWN_UNIT", message, (*path, "unit"))
+    quantity = EXACT.multiply(line.quantity, held)
+    if quantity >= MAX_NUMBER or EXACT.remainder(quantity, QUANTITY_STEP):
+        counted = f"{plain(line.quantity)} {line.unit} would be {plain(quantity)} {product.unit}"
+        message = f"{counted}: quantity is below 10^12 and has six decimals at most"
+        return Refusal("INVALID_QUANTITY", message, (*path, "quantity"))
+    return quantity, Packed(line.unit, line.quantity)

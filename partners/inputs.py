@@ -5,7 +5,8 @@ An upsert states the whole item: what is left out is cleared. Only a partner's s
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from partners.checks import (
     check_unique,
     item_path,
 )
+from partners.packs import check_packs
 
 ACTIVITY_KINDS: Final = ("SALE", "RETURN", "RECEIPT", "TRAINING", "VISIT")
 """The kinds of activities that a program knows where it names none of its own."""
@@ -90,7 +92,7 @@ class PartnerInput:
 
 @dataclass(frozen=True, slots=True)
 class ProductInput:
-    """A product as it is from now on."""
+    """A product as it is from now on. `packs`: what else it is sold in, and how much of `unit` each pack holds."""
 
     sku: str
     name: str
@@ -98,6 +100,7 @@ class ProductInput:
     brand: str | None = None
     unit: str = "EA"
     attributes: Mapping[str, Any] | None = None
+    packs: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def check_program(program: ProgramInput) -> None:
@@ -150,8 +153,8 @@ def check_partners(partners: Sequence[PartnerInput]) -> list[str]:
     ]
 
 
-def check_products(products: Sequence[ProductInput]) -> list[str]:
-    """What is wrong with products by themselves. Answers their attributes as they are stored."""
+def check_products(products: Sequence[ProductInput]) -> tuple[list[str], list[str]]:
+    """What is wrong with products by themselves. Answers their packs and their attributes as they are stored."""
     check_count(products, ["products"])
     for index, product in enumerate(products):
         check_code(product.sku, item_path(["products"], index, "sku"))
@@ -160,7 +163,12 @@ def check_products(products: Sequence[ProductInput]) -> list[str]:
             if value is not None:
                 check_code(value, item_path(["products"], index, name))
     check_unique((product.sku for product in products), ["products"], name="sku")
-    return [
+    packs = [
+        check_packs(product.packs, product.unit, item_path(["products"], index, "packs"))
+        for index, product in enumerate(products)
+    ]
+    attributes = [
         check_attributes(product.attributes, item_path(["products"], index, "attributes"))
         for index, product in enumerate(products)
     ]
+    return packs, attributes

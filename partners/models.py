@@ -70,8 +70,8 @@ class Partner(Model):
 class Product(Model):
     """A product as it was when it counted.
 
-    What decides (category, brand, unit) never changes in a row: a change makes a new row of the same SKU and takes
-    `current` from the old one, so that the journal's lines go on saying what was sold.
+    What decides (category, brand, unit, packs) never changes in a row: a change makes a new row of the same SKU and
+    takes `current` from the old one, so that the journal's lines go on saying what was sold.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -81,6 +81,8 @@ class Product(Model):
     category = fields.TextField(null=True)
     brand = fields.TextField(null=True)
     unit = fields.TextField()
+    packs = fields.JSONField[dict[str, str]](default=dict, db_default={})
+    """What else it is sold in: by the pack's name, how much of `unit` it holds, an exact decimal as text."""
     attributes = fields.JSONField[dict[str, object]](default=dict, db_default={})
     current = fields.BooleanField(default=True, db_default=True)
 

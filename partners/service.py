@@ -5,9 +5,10 @@ Parents may stand anywhere in the input; no region and no partner ever lies unde
 (kind, region, status, and where its region lies) never changes without a new `partner.version` and an outbox row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import orjson
 
@@ -28,6 +29,7 @@ from partners.inputs import (
     check_program,
     check_regions,
 )
+from partners.packs import read_packs
 from partners.queries import ProgramRow, find_program
 from partners.statements import (
     ADD_PARTNERS,
@@ -96,7 +98,7 @@ class PartnerRow:
 
 @dataclass(frozen=True, slots=True)
 class ProductRow:
-    """A product as it stands."""
+    """A product as it stands; `packs` by unit, the smallest first."""
 
     id: int
     sku: str
@@ -104,6 +106,7 @@ class ProductRow:
     category: str | None
     brand: str | None
     unit: str
+    packs: Mapping[str, Decimal]
 
 
 async def create_program(*, program: ProgramInput, now: datetime) -> ProgramRow:
@@ -224,11 +227,12 @@ async def _tell_of(connection: Connection, program: LockedProgram, partner_ids: 
 async def upsert_products(*, program_id: int, products: Sequence[ProductInput]) -> list[ProductRow]:
     """Create and change products, and answer them in the order given.
 
-    DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME, INVALID_ATTRIBUTES.
+    DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME, INVALID_ATTRIBUTES; of packs NOT_POSITIVE, TOO_LARGE, TOO_PRECISE.
     """
-    attributes = check_products(products)
+    packs, attributes = check_products(products)
     return await configure(
-        program_id, lambda connection, program: _upsert_products(connection, program, products, attributes)
+        program_id,
+        lambda connection, program: _upsert_products(connection, program, products, packs, attributes),
     )
 
 
@@ -236,6 +240,7 @@ async def _upsert_products(
     connection: Connection,
     program: LockedProgram,
     products: Sequence[ProductInput],
+    packs: Sequence[str],
     attributes: Sequence[str],
 ) -> list[ProductRow]:
     skus, names = [product.sku for product in products], [product.name for product in products]
@@ -243,10 +248,12 @@ async def _upsert_products(
         [product.category for product in products],
         [product.brand for product in products],
         [product.unit for product in products],
+        packs,
     )
     await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
     added = await connection.fetch(ADD_PRODUCTS, program.id, skus, names, *deciding, attributes)
     await connection.execute(CHANGE_PRODUCTS, program.id, skus, names, attributes)
     if added:
         await raise_config_version(connection, program.id)
-    return [ProductRow(**dict(row)) for row in await connection.fetch(PRODUCTS, program.id, skus)]
+    rows = await connection.fetch(PRODUCTS, program.id, skus)
+    return [ProductRow(**{**row, "packs": read_packs(row["packs"])}) for row in rows]

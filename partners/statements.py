@@ -87,18 +87,18 @@ JOIN region r ON r.program_id = $1 AND r.id = p.region_id
 LEFT JOIN partner b ON b.program_id = $1 AND b.id = p.parent_id ORDER BY g.place
 """
 
-# A product whose category, brand or unit changes gives its SKU to a new row: the journal goes on naming the old one.
+# A product whose category, brand, unit or packs change gives its SKU to a new row: the journal goes on naming the old.
 RETIRE_PRODUCTS: Final = """
 UPDATE product p SET current = false
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS g (sku, category, brand, unit)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS g (sku, category, brand, unit, packs)
 WHERE p.program_id = $1 AND p.sku = g.sku AND p.current
-  AND (p.category, p.brand, p.unit) IS DISTINCT FROM (g.category, g.brand, g.unit)
+  AND (p.category, p.brand, p.unit, p.packs) IS DISTINCT FROM (g.category, g.brand, g.unit, g.packs::jsonb)
 """
 ADD_PRODUCTS: Final = """
-INSERT INTO product (program_id, sku, name, category, brand, unit, attributes)
-SELECT $1, g.sku, g.name, g.category, g.brand, g.unit, g.attributes::jsonb
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-     WITH ORDINALITY AS g (sku, name, category, brand, unit, attributes, place) ORDER BY g.place
+INSERT INTO product (program_id, sku, name, category, brand, unit, packs, attributes)
+SELECT $1, g.sku, g.name, g.category, g.brand, g.unit, g.packs::jsonb, g.attributes::jsonb
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+     WITH ORDINALITY AS g (sku, name, category, brand, unit, packs, attributes, place) ORDER BY g.place
 ON CONFLICT (program_id, sku) WHERE current DO NOTHING RETURNING id
 """
 CHANGE_PRODUCTS: Final = """
@@ -108,7 +108,7 @@ WHERE p.program_id = $1 AND p.sku = g.sku AND p.current
   AND (p.name, p.attributes) IS DISTINCT FROM (g.name, g.attributes::jsonb)
 """
 PRODUCTS: Final = """
-SELECT p.id, p.sku, p.name, p.category, p.brand, p.unit
+SELECT p.id, p.sku, p.name, p.category, p.brand, p.unit, p.packs
 FROM unnest($2::text[]) WITH ORDINALITY AS g (sku, place)
 JOIN product p ON p.program_id = $1 AND p.sku = g.sku AND p.current ORDER BY g.place
 """

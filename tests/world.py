@@ -57,7 +57,7 @@ NOW: Final = datetime(2026, 11, 20, 8, tzinfo=UTC)
 SOURCE: Final = "pos"
 
 PRODUCTS: Final = (
-    ProductInput("tea", "Tea", category="drinks", brand="Harbour"),
+    ProductInput("tea", "Tea", category="drinks", brand="Harbour", packs={"CASE": Decimal(12)}),
     ProductInput("coffee", "Coffee", category="drinks", brand="Roast"),
     ProductInput("soap", "Soap", category="household", brand="Harbour"),
     ProductInput("rice", "Rice", category="food", brand="Field", unit="KG"),
@@ -72,10 +72,17 @@ def line(sku: str, quantity: Amount = 1, amount: Amount = 10, *, unit: str | Non
 
 
 def back(
-    of: str, number: int, sku: str, quantity: Amount, amount: Amount, *, source: str | None = None
+    of: str,
+    number: int,
+    sku: str,
+    quantity: Amount,
+    amount: Amount,
+    *,
+    source: str | None = None,
+    unit: str | None = None,
 ) -> LineInput:
     """A line that takes back part of line `number` of the activity `of`."""
-    return LineInput(sku, Decimal(quantity), Decimal(amount), reverses=LineReference(of, number, source))
+    return LineInput(sku, Decimal(quantity), Decimal(amount), unit, LineReference(of, number, source))
 
 
 def activity(
@@ -367,7 +374,7 @@ EVERYTHING: Final = {
         FROM activity a JOIN partner p ON p.program_id = a.program_id AND p.id = a.partner_id WHERE a.program_id = $1
     """,
     "lines": """
-        SELECT p.code, a.external_id, l.line, g.sku, l.quantity, l.amount, l.reverses_line
+        SELECT p.code, a.external_id, l.line, g.sku, l.quantity, l.amount, l.unit, l.unit_quantity, l.reverses_line
         FROM activity_line l JOIN activity a ON a.program_id = l.program_id AND a.id = l.activity_id
         JOIN product g ON g.program_id = l.program_id AND g.id = l.product_id
         JOIN partner p ON p.program_id = a.program_id AND p.id = a.partner_id WHERE a.program_id = $1

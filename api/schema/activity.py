@@ -40,9 +40,11 @@ class LineReferenceInput:
 @strawberry.input
 class ActivityLineInput:
     sku: str
-    quantity: Decimal = strawberry.field(description="Above 0, for a RETURN too.")
+    quantity: Decimal = strawberry.field(description="Of `unit`. Above 0, for a RETURN too.")
     amount: Decimal = strawberry.field(description="0 or above, for a RETURN too.")
-    unit: str | None = strawberry.field(default=None, description="The product's own, where left out.")
+    unit: str | None = strawberry.field(
+        default=None, description="The product's own, where left out, or one of its packs."
+    )
     reverses: LineReferenceInput | None = strawberry.field(
         default=None, description="For a RETURN of a part: the line that it takes back."
     )
@@ -122,21 +124,26 @@ ActivityRecordResult: TypeAlias = Annotated[
 class ActivityLine:
     line: int = strawberry.field(description="Counts from 1.")
     sku: str
-    quantity: Decimal
+    quantity: Decimal = strawberry.field(description="Of `unit`.")
     amount: Decimal
-    unit: str
-    quantity_left: Decimal
+    unit: str = strawberry.field(description="The product's own.")
+    reported_quantity: Decimal = strawberry.field(description="As the source sent it: of `reportedUnit`.")
+    reported_unit: str = strawberry.field(description="The product's own, or one of its packs.")
+    quantity_left: Decimal = strawberry.field(description="Of `unit`.")
     amount_left: Decimal
 
     @classmethod
     def of(cls, line: Line, original: Original) -> ActivityLine:
         quantity_left, amount_left = original.left[line.number]
+        reported_unit, reported_quantity = line.pack or (line.product.unit, line.quantity)
         return cls(
             line=line.number,
             sku=line.product.sku,
             quantity=line.quantity,
             amount=line.amount,
             unit=line.product.unit,
+            reported_quantity=reported_quantity,
+            reported_unit=reported_unit,
             quantity_left=quantity_left,
             amount_left=amount_left,
         )

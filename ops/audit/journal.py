@@ -57,4 +57,16 @@ WHOLE_RETURNS: Final = sql_check(
     """,
 )
 
-JOURNAL: Final[tuple[Check, ...]] = (KEYS, NUMBERS, RETURNS, WHOLE_RETURNS)
+PACKS: Final = sql_check(
+    "packs",
+    "a line that was reported in packs is of as much as these packs held of its product when it was sold",
+    rows="SELECT count(*) FROM activity_line WHERE program_id = $1 AND unit IS NOT NULL",
+    wrong="""
+    SELECT 'activity ' || l.activity_id || ' line ' || l.line
+    FROM activity_line l JOIN product p ON p.program_id = $1 AND p.id = l.product_id
+    WHERE l.program_id = $1 AND l.unit IS NOT NULL
+      AND l.quantity IS DISTINCT FROM l.unit_quantity * (p.packs ->> l.unit)::numeric
+    """,
+)
+
+JOURNAL: Final[tuple[Check, ...]] = (KEYS, NUMBERS, RETURNS, WHOLE_RETURNS, PACKS)

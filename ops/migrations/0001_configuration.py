@@ -178,6 +178,7 @@ class Migration(migrations.Migration):
                 ('category', fields.TextField(null=True, unique=False)),
                 ('brand', fields.TextField(null=True, unique=False)),
                 ('unit', fields.TextField(unique=False)),
+                ('packs', fields.JSONField(default=dict, db_default={}, encoder=JSON_DUMPS, decoder=loads)),
                 ('attributes', fields.JSONField(default=dict, db_default={}, encoder=JSON_DUMPS, decoder=loads)),
                 ('current', fields.BooleanField(default=True, db_default=True)),
             ],

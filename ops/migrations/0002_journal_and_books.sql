@@ -47,15 +47,18 @@ CREATE TABLE activity_line (
     activity_id   bigint  NOT NULL,
     line          int     NOT NULL,              -- counts from 1
     product_id    bigint  NOT NULL,
-    quantity      numeric NOT NULL,
+    quantity      numeric NOT NULL,              -- in the product's own unit
     amount        numeric NOT NULL,
     reverses_id   bigint,                        -- the line that this one takes back, all or part
     reverses_line int,
+    unit          text,                          -- as reported: the pack, where it was not the product's own unit
+    unit_quantity numeric,                       -- and how many of it
     PRIMARY KEY (program_id, activity_id, line),
     FOREIGN KEY (program_id, activity_id) REFERENCES activity (program_id, id),
     FOREIGN KEY (program_id, product_id) REFERENCES product (program_id, id),
     FOREIGN KEY (program_id, reverses_id, reverses_line) REFERENCES activity_line (program_id, activity_id, line),
-    CHECK (quantity > 0 AND amount >= 0 AND (reverses_id IS NULL) = (reverses_line IS NULL))
+    CHECK (quantity > 0 AND amount >= 0 AND (reverses_id IS NULL) = (reverses_line IS NULL)),
+    CHECK ((unit IS NULL) = (unit_quantity IS NULL) AND (unit_quantity IS NULL OR unit_quantity > 0))
 );
 CREATE INDEX activity_line_reverses ON activity_line (program_id, reverses_id, reverses_line)
     WHERE reverses_id IS NOT NULL;

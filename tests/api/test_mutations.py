@@ -334,3 +334,35 @@ async def test_because_is_told_in_the_readers_language() -> None:
     assert await step("PARTNER", **{"accept-language": "fr, en;q=0.5, id;q=0.2"}) == "Adjustment"
     assert await step("FINANCE", **{"accept-language": "id-ID,id;q=0.9"}) == "Penyesuaian"
     assert await step("PARTNER", **{"accept-language": "*, ;q=x"}) == "Penyesuaian"
+
+
+async def test_packs_go_in_and_come_out() -> None:
+    api = await open_api()
+
+    async def upsert(*packs: dict[str, str]) -> Answer:
+        product = {"sku": "tea", "name": "Tea", "packs": packs}
+        wanted = "products { unit packs { unit quantity } }"
+        return await api.change("INTEGRATION", "productUpsert", {"products": [product]}, wanted)
+
+    case, half = {"unit": "CASE", "quantity": "12"}, {"unit": "HALF", "quantity": "0.5"}
+    assert (await upsert(case, half))["products"] == [{"unit": "EA", "packs": [half, case]}]
+    twice = await upsert(case, half, case)
+    assert (twice["code"], twice["field"]) == ("DUPLICATE", ["products", "0", "packs", "2", "unit"])
+    cases = {"sku": "tea", "quantity": "1.5", "amount": "60", "unit": "CASE"}
+    pieces = {"sku": "tea", "quantity": "2", "amount": "5"}
+    (outcome,) = await record(api, sold("a1", cases, pieces))
+    assert outcome["status"] == "RECORDED"
+    wanted = "lines { quantity unit reportedQuantity reportedUnit quantityLeft }"
+    document = f'{{ activity(source: "pos", externalId: "a1") {{ {wanted} }} }}'
+    first, second = (await api.ask("INTEGRATION", document))["activity"]["lines"]
+    assert first == {
+        "quantity": "18",
+        "unit": "EA",
+        "reportedQuantity": "1.5",
+        "reportedUnit": "CASE",
+        "quantityLeft": "18",
+    }
+    assert (second["reportedQuantity"], second["reportedUnit"]) == ("2", "EA")
+    (refused,) = await record(api, sold("a2", {**cases, "unit": "BOX"}))
+    assert refused["error"]["code"] == "UNKNOWN_UNIT"
+    assert refused["error"]["message"] == "tea is counted in EA, HALF, CASE"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from activity.rules import ActivityInput
 from tests.properties.model import Shop
-from tests.properties.setting import INSTANTS, SETTING
+from tests.properties.setting import INSTANTS, PACKS, SETTING
 from tests.world import World, activity, back, line, return_of
 
 Result = TypeVar("Result")
@@ -49,7 +50,11 @@ async def in_thread(run: Callable[[Callable[[Coroutine[Any, Any, Any]], Any]], N
 SKUS: Final = ("tea", "coffee", "soap")
 quantities: Final = st.sampled_from([Decimal(text) for text in ("1", "2", "3", "0.5", "2.25")])
 amounts: Final = st.sampled_from([Decimal(text) for text in ("0", "4.99", "10", "20", "33.3333", "60")])
-lines: Final = st.lists(st.tuples(st.sampled_from(SKUS), quantities, amounts), min_size=1, max_size=3)
+lines: Final = st.lists(
+    st.tuples(st.sampled_from(SKUS), quantities, amounts, st.integers(0, 3)), min_size=1, max_size=3
+)
+"""What is sold, how much of which unit (the number chooses among the product's), and for how much."""
+Packs = Mapping[str, Mapping[str, Decimal]]
 instants: Final = st.sampled_from(INSTANTS)
 
 
@@ -64,6 +69,10 @@ class Play:
     prefix: str = "a"
     shops: dict[str, Shop] = field(default_factory=dict)
     made: list[ActivityInput] = field(default_factory=list)
+    packs: Packs = field(default_factory=lambda: PACKS[0])
+    """What the products are sold in now."""
+    packs_of: dict[str, Packs] = field(default_factory=dict)
+    """What they were sold in when an activity was made, by its name."""
     partial: bool = True
 
     def __post_init__(self) -> None:
@@ -94,6 +103,7 @@ class Play:
         shop = self.shops[code]
         taken: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
         parts = []
+        units = []
         for ref in refs:
             number = data.draw(st.sampled_from([part[1] for part in shop.rest_of(ref)]), label="line")
             sold = shop.deeds[ref].lines[number]
@@ -110,14 +120,27 @@ class Play:
                 continue
             taken[ref, number] = (gone[0] + quantity, gone[1] + amount)
             parts.append((ref, number, quantity, amount))
-        return self.take_back(code, parts) if parts else self.take_back_whole(code, refs[0])
+            fitting = [
+                unit
+                for unit, held in units_of(self.packs_of[ref][sold.sku])
+                if Fraction(quantity) / Fraction(held) % Fraction(1, 10**6) == 0
+            ]
+            units.append(data.draw(st.sampled_from(fitting), label="unit"))
+        return self.take_back(code, parts, units) if parts else self.take_back_whole(code, refs[0])
 
     def sell(
-        self, code: str, at: datetime, sold: list[tuple[str, Decimal, Decimal]], kind: str = "SALE"
+        self, code: str, at: datetime, sold: list[tuple[str, Decimal, Decimal, int]], kind: str = "SALE"
     ) -> ActivityInput:
         name = self._name()
-        self.shops[code].sell(name, kind, at, sold)
-        given = activity(name, code, [line(*one) for one in sold], kind=kind, at=at)
+        self.packs_of[name] = self.packs
+        counted, reported = [], []
+        for sku, quantity, amount, choice in sold:
+            units = units_of(self.packs[sku])
+            unit, held = units[choice % len(units)]
+            counted.append((sku, quantity * held, amount))
+            reported.append(line(sku, quantity, amount, unit=unit))
+        self.shops[code].sell(name, kind, at, counted)
+        given = activity(name, code, reported, kind=kind, at=at)
         self.made.append(given)
         return given
 
@@ -126,15 +149,23 @@ class Play:
         self.made.append(return_of(self._name(), code, ref))
         return self.made[-1]
 
-    def take_back(self, code: str, parts: list[tuple[str, int, Decimal, Decimal]]) -> ActivityInput:
+    def take_back(
+        self, code: str, parts: list[tuple[str, int, Decimal, Decimal]], units: list[str | None]
+    ) -> ActivityInput:
         shop = self.shops[code]
-        rows = [
-            back(ref, number + 1, shop.deeds[ref].lines[number].sku, quantity, amount)
-            for ref, number, quantity, amount in parts
-        ]
+        rows = []
+        for (ref, number, quantity, amount), unit in zip(parts, units, strict=True):
+            sku = shop.deeds[ref].lines[number].sku
+            held = dict(units_of(self.packs_of[ref][sku]))[unit]
+            rows.append(back(ref, number + 1, sku, quantity / held, amount, unit=unit))
         shop.take_back(parts)
         self.made.append(return_of(self._name(), code, rows))
         return self.made[-1]
+
+
+def units_of(packs: Mapping[str, Decimal]) -> list[tuple[str | None, Decimal]]:
+    """What a product's quantity may be of, and how much of its own unit that is."""
+    return [(None, Decimal(1)), ("EA", Decimal(1)), *packs.items()]
 
 
 async def compare(world: World, play: Play) -> None:

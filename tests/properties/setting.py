@@ -5,7 +5,7 @@ by it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -15,7 +15,7 @@ from metrics.service import FilterInput
 from metrics.windows import Period
 from partners.audiences import AudienceInput
 from partners.service import PartnerInput, PartnerKind
-from tests.world import NOW, World, make_world
+from tests.world import NOW, PRODUCTS, World, make_world
 
 ZONES: Final = ("UTC", "Pacific/Kiritimati", "Pacific/Niue", "America/New_York")
 
@@ -83,6 +83,13 @@ class Setting:
 
 
 D = Decimal
+
+PACKS: Final[tuple[Mapping[str, Mapping[str, Decimal]], ...]] = (
+    {"tea": {"CASE": D(12), "HALF": D("0.5")}, "coffee": {"CASE": D("2.5")}, "soap": {}},
+    {"tea": {"CASE": D(20), "TIN": D(3)}, "coffee": {}, "soap": {"CASE": D(6)}},
+)
+"""By product, what it is sold in; and what it is sold in once that has changed."""
+
 BOTH = ("SALE", "VISIT")
 
 SETTING: Final = Setting(
@@ -123,6 +130,7 @@ SETTING: Final = Setting(
 async def make_setting(*, watched: bool = True) -> World:
     """A world configured by `SETTING`, without partners; without badges and missions where it is not `watched` yet."""
     world = await make_world(())
+    await pack(world, PACKS[0])
     for key, metric in SETTING.metrics.items():
         conditions = FilterInput(skus=sorted(metric.skus), min_amount=metric.min_amount)
         await world.count(
@@ -146,6 +154,12 @@ async def make_setting(*, watched: bool = True) -> World:
         await watch(world)
     assert world.clock.now() == NOW
     return world
+
+
+async def pack(world: World, packs: Mapping[str, Mapping[str, Decimal]]) -> None:
+    """Sell the products in these packs from now on."""
+    stood = {one.sku: one for one in PRODUCTS}
+    await world.products(*(replace(stood[sku], packs=held) for sku, held in packs.items()))
 
 
 async def watch(world: World) -> None:

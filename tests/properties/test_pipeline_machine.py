@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from loyalty.ledger.adjust import adjust_points
 from tests.invariants import check_audit, check_invariants
 from tests.properties.playing import Play, compare, in_thread, profile
-from tests.properties.setting import ZONES, add_partners, make_setting
+from tests.properties.setting import PACKS, ZONES, add_partners, make_setting, pack
 from tests.world import NOW, World
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -92,6 +92,12 @@ class Machine(RuleBasedStateMachine):
                 )
             )
             self.wait(compare(self.world, self.play))
+
+    @rule()
+    def repack(self) -> None:
+        """What was sold before goes on holding what it held."""
+        self.play.packs = PACKS[1 - PACKS.index(self.play.packs)]
+        self.wait(pack(self.world, self.play.packs))
 
     def teardown(self) -> None:
         if self.play.made:

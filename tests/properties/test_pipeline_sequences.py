@@ -210,11 +210,9 @@ def test_a_return_is_among_what_is_drawn() -> None:
     @given(data=st.data())
     def draw(data: st.DataObject) -> None:
         play = Play({"a": "UTC"})
-        found.update(
-            "part" if one.lines else "whole"
-            for one in (play.draw(data) for _ in range(9))
-            if one.kind == RETURN
-        )
+        returns = [one for one in (play.draw(data) for _ in range(9)) if one.kind == RETURN]
+        found.update("part" if one.lines else "whole" for one in returns)
+        found.update("packs" for one in returns for line in one.lines if line.unit not in (None, "EA"))
 
     draw()
-    assert found == {"part", "whole"}
+    assert found == {"part", "whole", "packs"}

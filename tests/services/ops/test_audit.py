@@ -55,7 +55,12 @@ async def make_busy_world() -> World:
     await world.accept(
         sale("a1", "shop", 60, at=LAST_MONTH),
         sale("a2", "kiosk", 45, at=LAST_MONTH + timedelta(hours=1)),
-        sale("a3", "shop", [line("tea", 4, 40), line("coffee", 2, 20)], at=NOW - timedelta(days=2)),
+        sale(
+            "a3",
+            "shop",
+            [line("tea", 4, 40), line("coffee", 2, 20), line("tea", 1, 5, unit="CASE")],
+            at=NOW - timedelta(days=2),
+        ),
         sale("a4", "stall", [line("tea", 1, 25), line("rice", 1, 25)], at=NOW - timedelta(days=1)),
         return_of("b1", "shop", [back("a3", 1, "tea", 1, 10)]),
         return_of("b2", "stall", "a4"),
@@ -122,6 +127,7 @@ CORRUPTIONS: Final = {
                local_date, time_zone, currency, id
         FROM activity, generate_series(1, 2) n WHERE program_id = $1 AND external_id = 'v1'
     """,
+    "packs": "UPDATE activity_line SET unit_quantity = 7 WHERE program_id = $1 AND unit = 'CASE'",
     "double entry": "UPDATE ledger_entry SET amount = amount + 1 WHERE program_id = $1 AND account = 'ISSUED'",
     "buckets": "UPDATE wallet SET available = available + 1 WHERE program_id = $1",
     "wallet versions": "UPDATE wallet SET version = version + 1 WHERE program_id = $1",

@@ -1,6 +1,7 @@
 """Products are upserted: what decides never changes in a row that the journal may name."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,7 +19,12 @@ from tests.services.programs import (
 
 pytestmark = pytest.mark.usefixtures("database")
 
-TEA = ProductInput("tea", "Tea", category="drinks", brand="Harbour")
+D = Decimal
+TEA = ProductInput("tea", "Tea", category="drinks", brand="Harbour", packs={"CASE": D(12), "HALF": D("0.5")})
+
+
+def packed(packs: dict[str, Decimal]) -> ProductInput:
+    return replace(TEA, packs=packs)
 
 
 async def test_products_are_answered_in_the_order_given() -> None:
@@ -35,9 +41,19 @@ async def test_the_same_products_again_change_nothing() -> None:
     await upsert_products(program_id=program.id, products=[TEA])
     before = await rows("SELECT xmin::text, * FROM product WHERE program_id = $1", program.id)
     version = await config_version(program.id)
-    await upsert_products(program_id=program.id, products=[TEA])
+    packs = {"HALF": D("0.50"), "CASE": D("12.000")}
+    await upsert_products(program_id=program.id, products=[packed(packs)])
     assert await rows("SELECT xmin::text, * FROM product WHERE program_id = $1", program.id) == before
     assert await config_version(program.id) == version
+
+
+async def test_packs_are_answered_the_smallest_first() -> None:
+    program = await make_program()
+    packs = {"PALLET": D(480), "CASE": D("12.0"), "MOST": D("999999999999.999999"), "HALF": D("0.5")}
+    [made] = await upsert_products(program_id=program.id, products=[packed(packs)])
+    assert list(made.packs.items()) == sorted(packs.items(), key=lambda pack: pack[1])
+    [cleared] = await upsert_products(program_id=program.id, products=[ProductInput("tea", "Tea")])
+    assert cleared.packs == {}
 
 
 async def test_a_name_changes_in_place() -> None:
@@ -49,7 +65,18 @@ async def test_a_name_changes_in_place() -> None:
     assert await config_version(program.id) == version
 
 
-@pytest.mark.parametrize("changes", [{"category": "food"}, {"brand": None}, {"unit": "BOX"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"category": "food"},
+        {"brand": None},
+        {"unit": "BOX"},
+        {"packs": {}},
+        {"packs": {"CASE": D(24), "HALF": D("0.5")}},
+        {"packs": {"CASE": D(12), "BOX": D("0.5")}},
+        {"packs": {"CASE": D(12), "HALF": D("0.5"), "PALLET": D(480)}},
+    ],
+)
 async def test_what_decides_changes_in_a_new_row(changes: dict[str, Any]) -> None:
     program = await make_program()
     [made] = await upsert_products(program_id=program.id, products=[TEA])
@@ -74,6 +101,13 @@ async def test_what_decides_changes_in_a_new_row(changes: dict[str, Any]) -> Non
         ([replace(TEA, unit="")], ("INVALID_CODE", ("products", "0", "unit"))),
         ([replace(TEA, category="")], ("INVALID_CODE", ("products", "0", "category"))),
         ([replace(TEA, brand=" x")], ("INVALID_CODE", ("products", "0", "brand"))),
+        ([packed({" CASE": D(12)})], ("INVALID_CODE", ("products", "0", "packs", "0", "unit"))),
+        ([packed({"CASE": D(12), "EA": D(1)})], ("DUPLICATE", ("products", "0", "packs", "1", "unit"))),
+        ([packed({"CASE": D(0)})], ("NOT_POSITIVE", ("products", "0", "packs", "0", "quantity"))),
+        ([packed({"CASE": D("NaN")})], ("INVALID_NUMBER", ("products", "0", "packs", "0", "quantity"))),
+        ([packed({"CASE": D(10) ** 12})], ("TOO_LARGE", ("products", "0", "packs", "0", "quantity"))),
+        ([packed({"CASE": D("1.0000001")})], ("TOO_PRECISE", ("products", "0", "packs", "0", "quantity"))),
+        ([packed({f"P{n}": D(n) for n in range(1, 22)})], ("TOO_MANY", ("products", "0", "packs"))),
         ([replace(TEA, attributes={"a": {1}})], ("INVALID_ATTRIBUTES", ("products", "0", "attributes"))),
     ],
 )
