@@ -104,7 +104,10 @@ def remove_local_data(data_dir: Path) -> None:
             if not _try_alone(users):
                 raise OperatorError(f"A running Mitra uses {data_dir}: stop it first")
             _stop_all(home)
-            shutil.rmtree(home.path)
+            # Moved aside first: whoever starts meanwhile makes a folder of its own, not files in one that is emptied.
+            gone = home.path.with_name(f"{home.path.name}.gone-{os.getpid()}")
+            home.path.rename(gone)
+            shutil.rmtree(gone)
             os.close(users)
         shutil.rmtree(home.sockets, ignore_errors=True)
     link = data_dir / "servers"
