@@ -39,6 +39,7 @@ from partners.statements import (
     CHANGE_PARTNERS,
     CHANGE_PRODUCTS,
     CHANGE_REGIONS,
+    KNOWN_PARTNERS,
     KNOWN_REGIONS,
     LOCK_PARTNERS,
     LOCK_PARTNERS_UNDER,
@@ -68,6 +69,9 @@ __all__ = [
     "upsert_partners",
     "upsert_products",
     "upsert_regions",
+    "write_partners",
+    "write_products",
+    "write_regions",
 ]
 
 
@@ -134,22 +138,30 @@ async def create_program(*, program: ProgramInput, now: datetime) -> ProgramRow:
     return await retrying(work)
 
 
-async def upsert_regions(*, program_id: int, regions: Sequence[RegionInput]) -> list[RegionRow]:
-    """Create and change regions, and answer them in the order given.
+async def upsert_regions(
+    *, program_id: int, regions: Sequence[RegionInput], only_new: bool = False
+) -> list[RegionRow]:
+    """Create and change regions, and answer them in the order given; with `only_new` those that exist stay as they are.
 
-    UNKNOWN_REGION, CYCLE, DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME.
+    UNKNOWN_REGION, CYCLE, DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME, for all of the input alike.
     """
-    check_regions(regions)
     return await configure(
-        program_id, lambda connection, program: _upsert_regions(connection, program, regions)
+        program_id,
+        lambda connection, program: write_regions(connection, program, regions, only_new=only_new),
     )
 
 
-async def _upsert_regions(
-    connection: Connection, program: LockedProgram, regions: Sequence[RegionInput]
+async def write_regions(
+    connection: Connection, program: LockedProgram, regions: Sequence[RegionInput], *, only_new: bool = False
 ) -> list[RegionRow]:
+    """`upsert_regions` in a transaction of the caller's, which holds the program's lock. Nothing is written before
+    all is checked."""
+    check_regions(regions)
+    asked = [region.code for region in regions]
     stored = {row["code"]: row["parent"] for row in await connection.fetch(STORED_REGIONS, program.id)}
     check_parents({region.code: region.parent for region in regions}, stored, ["regions"], "region")
+    if only_new:
+        regions = [region for region in regions if region.code not in stored]
     codes, names = [region.code for region in regions], [region.name for region in regions]
     parents = [region.parent for region in regions]
     added = await connection.fetch(ADD_REGIONS, program.id, codes, names)
@@ -161,46 +173,54 @@ async def _upsert_regions(
         await _tell_of(connection, program, under)
     if added or changed:
         await raise_config_version(connection, program.id)
-    return [RegionRow(**dict(row)) for row in await connection.fetch(REGIONS, program.id, codes)]
+    return [RegionRow(**dict(row)) for row in await connection.fetch(REGIONS, program.id, asked)]
 
 
 async def upsert_partners(
-    *, program_id: int, partners: Sequence[PartnerInput], now: datetime
+    *, program_id: int, partners: Sequence[PartnerInput], now: datetime, only_new: bool = False
 ) -> list[PartnerRow]:
-    """Create and change partners, and answer them in the order given. Personal data has no place here.
+    """Create and change partners, and answer them in the order given; with `only_new` those that exist stay as they
+    are. Personal data has no place here.
 
     UNKNOWN_REGION, UNKNOWN_PARTNER (a parent), CYCLE, DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME,
-    INVALID_TIME_ZONE, INVALID_LOCALE, INVALID_ATTRIBUTES.
+    INVALID_TIME_ZONE, INVALID_LOCALE, INVALID_ATTRIBUTES, for all of the input alike.
     """
-    attributes = check_partners(partners)
     return await configure(
         program_id,
-        lambda connection, program: _upsert_partners(connection, program, partners, attributes, now),
+        lambda connection, program: write_partners(connection, program, partners, now=now, only_new=only_new),
     )
 
 
-async def _upsert_partners(
+async def write_partners(
     connection: Connection,
     program: LockedProgram,
     partners: Sequence[PartnerInput],
-    attributes: Sequence[str],
+    *,
     now: datetime,
+    only_new: bool = False,
 ) -> list[PartnerRow]:
-    codes, regions = [partner.code for partner in partners], [partner.region for partner in partners]
-    parents = {partner.code: partner.parent for partner in partners}
+    """`upsert_partners` in a transaction of the caller's, which holds the program's lock. Nothing is written before
+    all is checked."""
+    attributes = check_partners(partners)
+    asked, regions = [partner.code for partner in partners], [partner.region for partner in partners]
     known = await connection.fetch(KNOWN_REGIONS, program.id, regions)
     check_known(regions, (row["code"] for row in known), ["partners"], noun="region", name="region")
-    await connection.fetch(LOCK_PARTNERS, program.id, codes)
+    standing = await connection.fetch(KNOWN_PARTNERS if only_new else LOCK_PARTNERS, program.id, asked)
+    parents = {partner.code: partner.parent for partner in partners}
     rows = await connection.fetch(
         PARENTS, program.id, [parent for parent in parents.values() if parent is not None]
     )
     check_parents(parents, {row["code"]: row["parent"] for row in rows}, ["partners"], "partner")
+    if only_new:
+        known_codes = {row["code"] for row in standing}
+        new = [place for place, code in enumerate(asked) if code not in known_codes]
+        partners, attributes = [partners[place] for place in new], [attributes[place] for place in new]
     columns = (
-        codes,
+        [partner.code for partner in partners],
         [partner.name for partner in partners],
         [partner.kind.value for partner in partners],
-        regions,
-        list(parents.values()),
+        [partner.region for partner in partners],
+        [partner.parent for partner in partners],
         [partner.time_zone for partner in partners],
         [partner.locale for partner in partners],
         attributes,
@@ -211,7 +231,7 @@ async def _upsert_partners(
     if moved := [row["id"] for row in changed if row["moved"]]:
         await _tell_of(connection, program, moved)
         await raise_config_version(connection, program.id)
-    rows = await connection.fetch(PARTNERS, program.id, codes)
+    rows = await connection.fetch(PARTNERS, program.id, asked)
     return [
         PartnerRow(**{**row, "kind": PartnerKind(row["kind"]), "status": PartnerStatus(row["status"])})
         for row in rows
@@ -224,25 +244,30 @@ async def _tell_of(connection: Connection, program: LockedProgram, partner_ids: 
         await outbox.write(connection, program_id=program.id, partner_ids=partner_ids, transaction_ids=[])
 
 
-async def upsert_products(*, program_id: int, products: Sequence[ProductInput]) -> list[ProductRow]:
-    """Create and change products, and answer them in the order given.
+async def upsert_products(
+    *, program_id: int, products: Sequence[ProductInput], only_new: bool = False
+) -> list[ProductRow]:
+    """Create and change products, and answer them in the order given; with `only_new` those that exist stay as they
+    are.
 
     DUPLICATE, TOO_MANY, INVALID_CODE, INVALID_NAME, INVALID_ATTRIBUTES; of packs NOT_POSITIVE, TOO_LARGE, TOO_PRECISE.
     """
-    packs, attributes = check_products(products)
     return await configure(
         program_id,
-        lambda connection, program: _upsert_products(connection, program, products, packs, attributes),
+        lambda connection, program: write_products(connection, program, products, only_new=only_new),
     )
 
 
-async def _upsert_products(
+async def write_products(
     connection: Connection,
     program: LockedProgram,
     products: Sequence[ProductInput],
-    packs: Sequence[str],
-    attributes: Sequence[str],
+    *,
+    only_new: bool = False,
 ) -> list[ProductRow]:
+    """`upsert_products` in a transaction of the caller's, which holds the program's lock. Nothing is written before
+    all is checked."""
+    packs, attributes = check_products(products)
     skus, names = [product.sku for product in products], [product.name for product in products]
     deciding = (
         [product.category for product in products],
@@ -250,9 +275,11 @@ async def _upsert_products(
         [product.unit for product in products],
         packs,
     )
-    await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
+    if not only_new:
+        await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
     added = await connection.fetch(ADD_PRODUCTS, program.id, skus, names, *deciding, attributes)
-    await connection.execute(CHANGE_PRODUCTS, program.id, skus, names, attributes)
+    if not only_new:
+        await connection.execute(CHANGE_PRODUCTS, program.id, skus, names, attributes)
     if added:
         await raise_config_version(connection, program.id)
     rows = await connection.fetch(PRODUCTS, program.id, skus)

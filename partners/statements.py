@@ -46,6 +46,7 @@ RAISE_PARTNER_VERSIONS: Final = (
 )
 
 KNOWN_REGIONS: Final = "SELECT code FROM region WHERE program_id = $1 AND code = ANY($2::text[])"
+KNOWN_PARTNERS: Final = "SELECT code FROM partner WHERE program_id = $1 AND code = ANY($2::text[])"
 LOCK_PARTNERS: Final = (
     "SELECT id FROM partner WHERE program_id = $1 AND code = ANY($2::text[]) ORDER BY id FOR NO KEY UPDATE"
 )

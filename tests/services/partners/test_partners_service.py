@@ -386,3 +386,55 @@ async def test_nothing_given_is_nothing_done() -> None:
     assert await upsert_partners(program_id=program_id, partners=[], now=NOW) == []
     assert await upsert_regions(program_id=program_id, regions=[]) == []
     assert await config_version(program_id) == version
+
+
+async def test_only_new_regions_leave_what_exists_as_it_is() -> None:
+    program_id = await make_regions()
+    before = await rows("SELECT xmin::text, * FROM region WHERE program_id = $1 ORDER BY id", program_id)
+    found = await upsert_regions(
+        program_id=program_id,
+        regions=[
+            RegionInput("java", "Other"),
+            RegionInput("solo", "Solo", "city"),
+            RegionInput("city", "City", "java"),
+        ],
+        only_new=True,
+    )
+    assert [(row.code, row.name, row.parent) for row in found] == [
+        ("java", "Java", "nation"),
+        ("solo", "Solo", "city"),
+        ("city", "City", "java"),
+    ]
+    after = await rows("SELECT xmin::text, * FROM region WHERE program_id = $1 ORDER BY id", program_id)
+    assert after[: len(before)] == before
+
+
+async def test_only_new_partners_leave_what_exists_as_it_is() -> None:
+    program_id = await make_regions()
+    await upsert_partners(program_id=program_id, partners=[shop("top"), shop(parent="top")], now=NOW)
+    query = "SELECT xmin::text, * FROM partner WHERE program_id = $1 ORDER BY id"
+    before = await rows(query, program_id)
+    outbox = await outbox_of(program_id)
+    changed = shop(name="Other", kind=PartnerKind.AGENT, region="bali", status=PartnerStatus.CLOSED)
+    found = await upsert_partners(
+        program_id=program_id,
+        partners=[changed, shop("low", parent="new"), shop("new", parent="shop")],
+        now=NOW,
+        only_new=True,
+    )
+    assert [(row.code, row.name, row.region, row.parent, row.status) for row in found] == [
+        ("shop", "Shop", "java", "top", PartnerStatus.ACTIVE),
+        ("low", "Low", "java", "new", PartnerStatus.ACTIVE),
+        ("new", "New", "java", "shop", PartnerStatus.ACTIVE),
+    ]
+    assert (await rows(query, program_id))[: len(before)] == before
+    assert await outbox_of(program_id) == outbox
+
+
+async def test_of_only_new_partners_the_one_that_is_wrong_is_named_by_its_place() -> None:
+    program_id = await make_regions()
+    await upsert_partners(program_id=program_id, partners=[shop()], now=NOW)
+    call = upsert_partners(
+        program_id=program_id, partners=[shop(), shop("new", region="moon")], now=NOW, only_new=True
+    )
+    assert await refused(call, program_id=program_id) == ("UNKNOWN_REGION", ("partners", "1", "region"))

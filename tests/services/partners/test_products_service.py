@@ -141,3 +141,22 @@ async def test_thousands_of_products_cost_as_many_statements_as_two() -> None:
         assert await value("SELECT count(*) FROM product WHERE program_id = $1", program.id) == 2 * count
     assert counts[0] == counts[1]
     assert 0 < counts[0] <= 24
+
+
+async def test_only_new_products_leave_what_exists_as_it_is() -> None:
+    program = await make_program()
+    [tea] = await upsert_products(program_id=program.id, products=[TEA])
+    before = await rows("SELECT xmin::text, * FROM product WHERE program_id = $1", program.id)
+    other = replace(TEA, name="Other", category="food", brand=None, unit="KG", packs={}, attributes={"a": 1})
+    found = await upsert_products(
+        program_id=program.id, products=[ProductInput("oil", "Oil"), other], only_new=True
+    )
+    assert [row.sku for row in found] == ["oil", "tea"]
+    assert found[1] == tea
+    assert (
+        await rows("SELECT xmin::text, * FROM product WHERE sku = 'tea' AND program_id = $1", program.id)
+        == before
+    )
+    version = await config_version(program.id)
+    await upsert_products(program_id=program.id, products=[other], only_new=True)
+    assert await config_version(program.id) == version
