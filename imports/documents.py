@@ -1,0 +1,169 @@
+"""Rows into documents: which rows of a batch are new, and which of them make one activity. Pure.
+
+A document's rows of one kind, partner and currency make one activity under the document's own number, as far as they
+stand in one batch; what comes apart from them, or is too much for one, is a further activity `<document>/<first line>`.
+So is what was refused once and is imported alone. The same file always makes the same activities.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from activity.rules import MAX_ACTIVITIES, MAX_LINES, MAX_TEXT, RETURN, SALE, ActivityInput, LineInput
+from imports.matching import SUFFIX
+from imports.rows import Refused, SalesRow
+
+ROWS: Final = 5_000
+"""A batch ends with the document in which it has reached so many rows."""
+MOST_ROWS: Final = 2 * ROWS
+"""No batch is larger, however long a document is."""
+
+MOST_ACTIVITIES: Final = MAX_ACTIVITIES - MOST_ROWS // MAX_LINES
+"""No batch has more, but for those that long documents make on top."""
+ACTIVITIES: Final = MOST_ACTIVITIES - 90
+"""A batch ends with the document in which it has reached so many."""
+
+Row: TypeAlias = SalesRow | Refused
+Opened: TypeAlias = tuple[str, bool, str, str | None]
+Known: TypeAlias = Mapping[str, Mapping[bytes, int]]
+"""Rows that made activities before: by document and digest, the import that brought them."""
+Faults: TypeAlias = Mapping[int, Refused]
+"""Rows that were found to be wrong, by line."""
+
+
+def split_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Batches that make at most `MAX_ACTIVITIES` activities, cut between documents wherever that can be."""
+    batch: list[Row] = []
+    documents: set[str] = set()
+    activities: set[Opened] = set()
+    for row in rows:
+        begins = isinstance(row, Refused) or row.document not in documents
+        enough = len(batch) >= ROWS or len(activities) >= ACTIVITIES
+        too_much = len(batch) >= MOST_ROWS or len(activities) >= MOST_ACTIVITIES
+        if (begins and enough) or too_much:
+            yield batch
+            batch, documents, activities = [], set(), set()
+        batch.append(row)
+        if isinstance(row, SalesRow):
+            documents.add(row.document)
+            activities.add(opened_by(row))
+    if batch:
+        yield batch
+
+
+def opened_by(row: SalesRow) -> Opened:
+    """What the rows of one activity have in common."""
+    return row.document, row.is_return, row.partner, row.currency
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What the rows of a batch are, before anything of it is recorded."""
+
+    fresh: list[SalesRow] = field(default_factory=list)
+    duplicates: int = 0
+    duplicates_in: int = 0
+    """Of the duplicates, those of a row of the same file."""
+    refused: list[Refused] = field(default_factory=list)
+
+
+def sort_rows(
+    rows: Iterable[Row], *, known: Known, faults: Faults, import_id: int, is_further: bool
+) -> Sorted:
+    """Tell new rows from those that were recorded before, and from those that are refused.
+
+    A document that another import brought is closed: other rows of it are a correction, or a second export of it that
+    is written differently, and would count twice. `is_further` says that these rows were refused before and stand for
+    themselves.
+    """
+    found = Sorted()
+    seen: set[tuple[str, bytes]] = set()
+    for row in rows:
+        if isinstance(row, Refused):
+            found.refused.append(row)
+            continue
+        before = known.get(row.document, {})
+        if (row.document, row.digest) in seen or before.get(row.digest) == import_id:
+            found.duplicates += 1
+            found.duplicates_in += 1
+        elif row.digest in before:
+            found.duplicates += 1
+        elif row.raw.line in faults:
+            found.refused.append(faults[row.raw.line])
+        elif not is_further and any(other != import_id for other in before.values()):
+            message = f"{row.document} was imported before, with other rows"
+            found.refused.append(Refused(row.raw, "DOCUMENT_RECORDED", message))
+        else:
+            seen.add((row.document, row.digest))
+            found.fresh.append(row)
+    return found
+
+
+@dataclass(slots=True)
+class Draft:
+    """An activity in the making: its rows, its lines, and the row that each line is of."""
+
+    external_id: str
+    first: SalesRow
+    rows: list[SalesRow] = field(default_factory=list)
+    lines: list[LineInput] = field(default_factory=list)
+    row_of: list[SalesRow] = field(default_factory=list)
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the first row says that it happened."""
+        return self.first.occurred_at
+
+    def add(self, row: SalesRow, lines: Sequence[LineInput]) -> None:
+        """Take in a row, as these lines."""
+        self.rows.append(row)
+        self.lines += lines
+        self.row_of += [row] * len(lines)
+
+    def has_room(self, lines: int) -> bool:
+        """Whether so many lines more are not too many for one activity."""
+        return len(self.lines) + lines <= MAX_LINES
+
+    def finished(self, source: str) -> ActivityInput:
+        """The activity."""
+        return ActivityInput(
+            source=source,
+            external_id=self.external_id,
+            kind=RETURN if self.first.is_return else SALE,
+            partner=self.first.partner,
+            occurred_at=self.occurred_at,
+            lines=self.lines,
+            currency=self.first.currency,
+        )
+
+
+class Drafting:
+    """Puts the new rows of a batch together, in the order of the file."""
+
+    def __init__(self, *, known: Known, import_id: int, is_further: bool) -> None:
+        self._known = known
+        self._import_id = import_id
+        self._is_further = is_further
+        self._open: dict[Opened, Draft] = {}
+        self._named: set[str] = set()
+        self.drafts: Final[list[Draft]] = []
+
+    def place(self, row: SalesRow, lines: int = 1) -> Draft:
+        """The activity that a row of so many lines belongs into; a new one where none is open, or none has room."""
+        found = self._open.get(opened_by(row))
+        if found is None or not found.has_room(lines):
+            found = self._open[opened_by(row)] = Draft(self._name(row), row)
+            self.drafts.append(found)
+        return found
+
+    def _name(self, row: SalesRow) -> str:
+        mine = self._import_id in self._known.get(row.document, {}).values()
+        if self._is_further or mine or row.document in self._named:
+            return f"{row.document}{SUFFIX}{row.raw.first_line}"
+        self._named.add(row.document)
+        return row.document
+
+
+LONGEST_DOCUMENT: Final = MAX_TEXT - 20
+"""So that a further activity of it can be named."""

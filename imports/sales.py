@@ -1,0 +1,312 @@
+"""Sales and returns out of a file, recorded by the way that all activities go.
+
+A batch of rows is decided, recorded and accounted for in one transaction: see `imports.store`. What is decided before
+it (what was recorded before, which partners and products there are, what a return takes back) may have changed by then;
+so the recording says what did not hold, all of it is undone, and the batch is decided again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import BinaryIO, Final
+
+from activity.journal import load_products
+from activity.rules import EARLIEST, MAX_LINES, LineInput, Product, Refusal, unpack
+from base.clock import Clock
+from base.database import Connection, reading, transaction
+from base.numbers import plain
+from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
+from imports.documents import Draft, Drafting, Row, Sorted, sort_rows, split_batches
+from imports.files import RowReader, read_rows
+from imports.importer import Tell
+from imports.mapping import SalesMapping
+from imports.mapping_toml import parse_sales_mapping
+from imports.matching import NEWEST, Missing, SoldBefore, SoldLine, SoldLines
+from imports.newcomers import create_newcomers
+from imports.rows import Refused, SalesRow
+from imports.sales_rows import SalesReader
+from imports.sold import load_sold_lines
+from imports.store import (
+    Import,
+    ImportState,
+    Step,
+    end_import,
+    load_known_rows,
+    save_step,
+    start_import,
+)
+
+ATTEMPTS: Final = 20
+"""How often a batch is decided again before its answers are taken as they are."""
+RACED: Final = frozenset(
+    {"MORE_THAN_LEFT", "NOTHING_LEFT", "UNKNOWN_ACTIVITY", "UNKNOWN_LINE", "WRONG_SKU", "RETURN_BEFORE_SALE"}
+)
+"""Why a matched return is refused where what it was matched with is not so any more."""
+
+
+class Again(Exception):
+    """The batch was decided on what does not hold: rows are wrong that seemed right, or another was faster."""
+
+    def __init__(self, faults: Sequence[Refused] = ()) -> None:
+        super().__init__()
+        self.faults = faults
+
+
+async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) -> Import:
+    """Take a file of sales in: an `Importer`.
+
+    Raises `InvalidMapping`, `BrokenFile` (what stood before the break is recorded), and `ImportMoved` where another
+    process works on the same import.
+    """
+    mapping = parse_sales_mapping(one.mapping)
+    reader = await asyncio.to_thread(read_rows, stream, mapping.file, from_line=one.position)
+    rows = SalesReader(mapping, reader.header)
+    one = await start_import(one, header=reader.header, now=clock.now())
+    work = _Work(one, mapping, clock, is_further=reader.is_refusals)
+    batches = _positioned(rows, reader)
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        tell(await work.take(batch))
+    return await end_import(one, state=ImportState.DONE, now=clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows, and where the file goes on after them."""
+
+    rows: Sequence[Row]
+    position: int
+    bytes_read: int
+
+
+def _positioned(rows: SalesReader, reader: RowReader) -> Iterator[_Batch]:
+    """Batches with the line that follows upon each."""
+    waiting: list[Row] | None = None
+    for batch in split_batches(rows.read(raw) for raw in reader):
+        if waiting is not None:
+            yield _Batch(waiting, batch[0].raw.line, reader.bytes_read)
+        waiting = batch
+    if waiting is not None:
+        yield _Batch(waiting, waiting[-1].raw.line + 1, reader.bytes_read)
+
+
+@dataclass(slots=True)
+class _Decided:
+    """A batch, ready to be recorded."""
+
+    found: Sorted
+    known: dict[str, dict[bytes, int]]
+    drafts: list[Draft] = field(default_factory=list)
+
+
+class _Work:
+    """One run over a file."""
+
+    def __init__(self, one: Import, mapping: SalesMapping, clock: Clock, *, is_further: bool) -> None:
+        self._one = one
+        self._mapping = mapping
+        self._clock = clock
+        self._is_further = is_further
+
+    async def take(self, batch: _Batch) -> Step:
+        """Record a batch and account for it, however often it has to be decided."""
+        faults: dict[int, Refused] = {}
+        attempts = 0
+        while True:
+            decided = await self._decide(batch.rows, faults)
+            try:
+                step = await self._record(batch, decided, is_last=attempts >= ATTEMPTS)
+            except Again as again:
+                faults.update((refused.raw.line, refused) for refused in again.faults)
+                attempts += 1
+            else:
+                through = step.posted_through or self._one.posted_through
+                self._one = replace(self._one, position=step.position, posted_through=through)
+                return step
+
+    # ------------------------------------------------------------------------------------------------ what it is
+
+    async def _decide(self, rows: Sequence[Row], faults: dict[int, Refused]) -> _Decided:
+        """Which rows are new, and what activities they make. Adds to `faults` what is wrong with them."""
+        program_id, source = self._one.program_id, self._mapping.source
+        documents = {row.document for row in rows if isinstance(row, SalesRow)}
+        async with reading() as connection:
+            known = await load_known_rows(
+                connection, program_id=program_id, source=source, documents=documents
+            )
+        found = self._sort(rows, known, faults)
+        for fault in await create_newcomers(
+            program_id=program_id, rows=found.fresh, mapping=self._mapping, now=self._clock.now()
+        ):
+            faults[fault.raw.line] = fault
+        found = self._sort(rows, known, faults)
+        products, sold_before = await self._load(found.fresh)
+        while True:
+            drafts, wrong = self._draft(found, known, products, sold_before)
+            if not wrong:
+                return _Decided(found, known, drafts)
+            faults.update((refused.raw.line, refused) for refused in wrong)
+            found = self._sort(rows, known, faults)
+
+    def _sort(
+        self, rows: Sequence[Row], known: dict[str, dict[bytes, int]], faults: dict[int, Refused]
+    ) -> Sorted:
+        return sort_rows(
+            rows, known=known, faults=faults, import_id=self._one.id, is_further=self._is_further
+        )
+
+    async def _load(self, rows: Sequence[SalesRow]) -> tuple[dict[str, Product], SoldBefore]:
+        """The products of the rows, and what their returns may take back of what was sold before."""
+        goods = {(row.partner, row.sku) for row in rows if row.is_return}
+        async with reading() as connection:
+            products = await load_products(
+                connection, program_id=self._one.program_id, skus=sorted({row.sku for row in rows})
+            )
+            sold_before = await load_sold_lines(connection, program_id=self._one.program_id, goods=goods)
+        return products, sold_before
+
+    def _draft(
+        self,
+        found: Sorted,
+        known: dict[str, dict[bytes, int]],
+        products: dict[str, Product],
+        sold_before: SoldBefore,
+    ) -> tuple[list[Draft], list[Refused]]:
+        """The activities that the new rows make, and the rows that cannot be of one."""
+        drafting = Drafting(known=known, import_id=self._one.id, is_further=self._is_further)
+        sold = SoldLines(sold_before)
+        wrong: list[Refused] = []
+        for row in found.fresh:
+            product = products.get(row.sku)
+            if product is None:
+                wrong.append(Refused(row.raw, "UNKNOWN_SKU", f"there is no product {row.sku}"))
+                continue
+            given = LineInput(row.sku, row.quantity, row.amount, row.unit)
+            unpacked = unpack(given, product, ())
+            if isinstance(unpacked, Refusal):
+                wrong.append(Refused(row.raw, unpacked.code, unpacked.message))
+                continue
+            draft = drafting.place(row)
+            if not row.is_return:
+                draft.add(row, [given])
+                sold.add((row.partner, row.sku), [self._sold(draft, unpacked[0], row.amount)])
+                continue
+            lines = _match(row, unpacked[0], draft.occurred_at, sold)
+            if isinstance(lines, Refused):
+                wrong.append(lines)
+            else:
+                drafting.place(row, len(lines)).add(row, lines)
+        return [draft for draft in drafting.drafts if draft.rows], wrong
+
+    def _sold(self, draft: Draft, quantity: Decimal, amount: Decimal) -> SoldLine:
+        """The draft's last line, as one that a later row may take back."""
+        source, external_id, line = self._mapping.source, draft.external_id, len(draft.lines)
+        return SoldLine(source, external_id, line, draft.occurred_at, NEWEST, quantity, amount)
+
+    # ------------------------------------------------------------------------------------------- how it is taken
+
+    async def _record(self, batch: _Batch, decided: _Decided, *, is_last: bool) -> Step:
+        """Record the activities with their account. Raises `Again`."""
+        source = self._mapping.source
+        activities = [draft.finished(source) for draft in decided.drafts]
+
+        step = Step(self._one.position)
+
+        async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+            nonlocal step
+            step = await self._account(connection, batch, decided, outcomes, is_last=is_last)
+            if not await save_step(connection, self._one, step, source=source, now=self._clock.now()):
+                raise Again
+
+        if not activities:
+            async with transaction() as connection:
+                await settle(connection, [])
+            return step
+        history = (self._one.posted_through or EARLIEST) if self._one.history else None
+        await record(
+            program_id=self._one.program_id,
+            activities=activities,
+            clock=self._clock,
+            history=history,
+            settle=settle,
+        )
+        return step
+
+    async def _account(
+        self,
+        connection: Connection,
+        batch: _Batch,
+        decided: _Decided,
+        outcomes: Sequence[Outcome],
+        *,
+        is_last: bool,
+    ) -> Step:
+        """What became of the rows. Raises `Again` where it was decided on what does not hold."""
+        found = decided.found
+        step = Step(self._one.position, batch.position, batch.bytes_read)
+        step.duplicates, step.duplicates_in = found.duplicates, found.duplicates_in
+        step.refused = list(found.refused)
+        faults: list[Refused] = []
+        doubted = again = False
+        for draft, outcome in zip(decided.drafts, outcomes, strict=True):
+            if outcome.status == RECORDED:
+                step.activities += 1
+                step.recorded += len(draft.rows)
+                step.rows += [(row.document, row.digest) for row in draft.rows]
+            elif outcome.status == DUPLICATE:
+                step.duplicates += len(draft.rows)
+                doubted = True
+            else:
+                assert outcome.status == REJECTED
+                doubted = doubted or outcome.code == "IDEMPOTENCY_CONFLICT"
+                is_raced = draft.first.is_return and outcome.code in RACED and not is_last
+                blamed = [] if is_raced else _blame(draft, outcome, whole=is_last)
+                again = again or len(blamed) < len(draft.rows)
+                faults += blamed
+        if again or (doubted and not is_last and await self._is_moved(connection, decided)):
+            raise Again(faults)
+        step.refused += faults
+        if self._one.history and decided.drafts:
+            step.posted_through = max(draft.occurred_at for draft in decided.drafts)
+        return step
+
+    async def _is_moved(self, connection: Connection, decided: _Decided) -> bool:
+        """Whether another import has brought rows of the same documents meanwhile."""
+        documents = {draft.first.document for draft in decided.drafts}
+        now = await load_known_rows(
+            connection, program_id=self._one.program_id, source=self._mapping.source, documents=documents
+        )
+        return any(now.get(document, {}) != decided.known.get(document, {}) for document in documents)
+
+
+def _match(
+    row: SalesRow, quantity: Decimal, occurred_at: datetime, sold: SoldLines
+) -> list[LineInput] | Refused:
+    """What a returned row takes back, of so much in the product's own unit."""
+    lines = sold.take(
+        (row.partner, row.sku),
+        quantity=quantity,
+        amount=row.amount,
+        occurred_at=occurred_at,
+        document=row.sale,
+    )
+    if isinstance(lines, Missing) and not lines.left:
+        where = f"in {row.sale}" if row.sale else "before"
+        return Refused(
+            row.raw, "RETURN_WITHOUT_SALE", f"{row.partner} bought no {row.sku} {where} that is left"
+        )
+    if isinstance(lines, Missing):
+        message = f"{plain(quantity)} came back, {plain(lines.left)} are left of earlier sales"
+        return Refused(row.raw, "MORE_THAN_LEFT", message)
+    if len(lines) > MAX_LINES:
+        return Refused(row.raw, "TOO_MANY_LINES", f"it takes back lines of more than {MAX_LINES:,} sales")
+    return lines
+
+
+def _blame(draft: Draft, outcome: Outcome, *, whole: bool) -> list[Refused]:
+    """The rows for which an activity was refused: the one that its path names, or all of them."""
+    path = outcome.field
+    named = not whole and len(path) > 1 and path[0] == "lines" and path[1].isdigit()
+    rows = [draft.row_of[int(path[1])]] if named else draft.rows
+    return [Refused(row.raw, outcome.code, outcome.message) for row in rows]
