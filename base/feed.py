@@ -5,13 +5,14 @@ transaction never waits for Redis; while Redis is away the queue drops what is o
 connection, whatever the number of listeners; it comes back by itself after a restart of Redis. Whoever needs to be
 certain reads PostgreSQL: `GAP` in a subscription says that something may have been missed and that now is the moment.
 
-In a cluster the servers pass messages on to one another, so one plain connection is enough there too.
+In a cluster the servers pass messages on to one another, so one plain connection is enough there too, to whichever of
+them: where one is away the next is asked.
 """
 
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from base.redis import CONNECT_SECONDS, Redis, RedisError, client
+from base.redis import CONNECT_SECONDS, Redis, RedisError, client, nodes_of
 
 GAP: Final = b""
 """Stands in a subscription for what may have been missed: the connection was lost, or the listener was too slow."""
@@ -60,11 +61,37 @@ class _Ear:
                 yield self._waiting.popleft()
 
 
+class _Servers:
+    """The servers that the feed may be reached through: the one of the URL, and in a cluster all the others."""
+
+    def __init__(self, url: str) -> None:
+        self._urls = [url]
+        self._place = 0
+
+    @property
+    def url(self) -> str:
+        """The one to use at present."""
+        return self._urls[self._place]
+
+    async def learn(self, plain: Redis) -> None:
+        """Ask the present one which others there are."""
+        present = self.url
+        known = await nodes_of(plain, present)
+        if self.url == present:
+            self._urls = list(dict.fromkeys([self._urls[0], *known]))
+            self._place = self._urls.index(present)
+
+    def leave(self, url: str) -> None:
+        """Use another one than `url`, if there is one and nobody has left it yet."""
+        if self.url == url:
+            self._place = (self._place + 1) % len(self._urls)
+
+
 class Feed:
     """One process's voice and ear on the Redis at `url`. Belongs to the event loop that it is opened in."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._servers = _Servers(url)
         self._closed = False
         self._outgoing: deque[tuple[str, bytes]] = deque(maxlen=QUEUED)
         self._outgoing_arrived = asyncio.Event()
@@ -123,8 +150,8 @@ class Feed:
                 await getattr(self._subscriptions, verb)(channel)
 
     async def _speak(self) -> None:
-        voice = client(self._url)
-        pause = FIRST_PAUSE
+        voice: Redis | None = None
+        url, pause = "", FIRST_PAUSE
         try:
             while not self._closed:
                 await self._outgoing_arrived.wait()
@@ -132,41 +159,53 @@ class Feed:
                 while self._outgoing:
                     batch = [self._outgoing.popleft() for _ in range(min(PIPELINED, len(self._outgoing)))]
                     try:
-                        async with voice.pipeline(transaction=False) as pipeline:
-                            for channel, payload in batch:
-                                pipeline.publish(channel, payload)
-                            await pipeline.execute()
+                        if voice is None:
+                            url = self._servers.url
+                            voice = client(url)
+                            await self._servers.learn(voice)
+                        await _publish(voice, batch)
                         pause = FIRST_PAUSE
                     except FAULTS:
                         # The batch is gone: it was for those who look now, and repeating it would tell some twice.
+                        if voice is not None:
+                            await voice.aclose()
+                            voice = None
+                        self._servers.leave(url)
                         await asyncio.sleep(pause)
                         pause = min(pause * 2, LONGEST_PAUSE)
         finally:
-            await voice.aclose()
+            if voice is not None:
+                await voice.aclose()
 
     async def _listen(self) -> None:
-        ear = _subscribing_client(self._url)
         pause = FIRST_PAUSE
-        try:
-            while not self._closed:
-                try:
-                    async with ear.pubsub() as subscriptions:
-                        await subscriptions.subscribe(KEEPER, *self._ears)
-                        self._subscriptions = subscriptions
-                        async for message in subscriptions.listen():
-                            self._take(message)
-                            pause = FIRST_PAUSE
-                except FAULTS:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE)
-                finally:
-                    self._subscriptions = None
-                    for channel, confirmed in self._confirmed.items():
-                        if confirmed.is_set():
-                            confirmed.clear()
-                            self._missed.add(channel)
-        finally:
-            await ear.aclose()
+        while not self._closed:
+            url = self._servers.url
+            ear = _subscribing_client(url)
+            try:
+                async with ear.pubsub() as subscriptions:
+                    await subscriptions.subscribe(KEEPER, *self._ears)
+                    self._subscriptions = subscriptions
+                    async with client(url) as plain:
+                        await self._servers.learn(plain)
+                    async for message in subscriptions.listen():
+                        self._take(message)
+                        pause = FIRST_PAUSE
+            except FAULTS:
+                self._servers.leave(url)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            finally:
+                self._forget_confirmations()
+                await ear.aclose()
+
+    def _forget_confirmations(self) -> None:
+        """Nothing is subscribed to any more; who listens has missed something when it is again."""
+        self._subscriptions = None
+        for channel, confirmed in self._confirmed.items():
+            if confirmed.is_set():
+                confirmed.clear()
+                self._missed.add(channel)
 
     def _take(self, message: dict[str, Any]) -> None:
         channel = message["channel"].decode()
@@ -181,6 +220,13 @@ class Feed:
     def _tell(self, channel: str, payload: bytes) -> None:
         for ear in self._ears.get(channel, ()):
             ear.hear(payload)
+
+
+async def _publish(voice: Redis, batch: Sequence[tuple[str, bytes]]) -> None:
+    async with voice.pipeline(transaction=False) as pipeline:
+        for channel, payload in batch:
+            pipeline.publish(channel, payload)
+        await pipeline.execute()
 
 
 def _subscribing_client(url: str) -> Redis:

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,19 +78,34 @@ async def rebuild_all(program_id: int | None = None) -> list[Rebuilt]:
 
 
 async def heal() -> list[Rebuilt]:
-    """Build what lacks a projection, and drop those of closed seasons. For a tick: nothing due costs little."""
-    healed = []
+    """Build what lacks a projection, and drop those of closed seasons. For a tick: nothing due costs little.
+
+    Where a node of a cluster is away, its boards wait and the others' do not.
+    """
+    healed: list[Rebuilt] = []
     try:
         for program in await _programs(None):
             for view in await _open(program):
-                if not await _is_sound(view):
-                    healed.append(await rebuild(view))
-            await drop_closed(program)
+                healed += await _heal(view)
+            with suppress(*base.redis.UNAVAILABLE):  # the next tick drops them
+                await drop_closed(program)
     except base.redis.UNAVAILABLE as error:
         log.warning("boards wait for Redis: %s", error)
-    for one in healed:
-        log.info("built board %s, season %s: %d standings", one.board, one.season, one.standings)
     return healed
+
+
+async def _heal(view: BoardView) -> list[Rebuilt]:
+    """Build one, if it is due. Raises where all of Redis is away."""
+    try:
+        if await _is_sound(view):
+            return []
+        built = await rebuild(view)
+    except base.redis.UNAVAILABLE as error:
+        await base.redis.ping()
+        log.warning("board %s waits for its part of Redis: %s", view.board.key, error)
+        return []
+    log.info("built board %s, season %s: %d standings", built.board, built.season, built.standings)
+    return [built]
 
 
 async def drop_closed(program_id: int) -> None:
