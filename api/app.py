@@ -23,6 +23,7 @@ import base.redis
 from api.graphql import routes
 from api.limits import BodyLimit
 from api.problems import json_response, problem
+from api.watching import REQUEST_ID, Watching
 from base.pools import open_pools
 from base.settings import Settings
 
@@ -40,14 +41,15 @@ def create_app(
     `pending` names the migrations that the database lacks (given by `ops`, which knows them); `connect` is False where
     the process has opened its pools already.
     """
-    middleware = []
+    middleware = [Middleware(Watching)]
     if settings.allowed_origins:
         middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
                 allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type"],
+                allow_headers=["authorization", "content-type", "traceparent", REQUEST_ID.decode()],
+                expose_headers=[REQUEST_ID.decode()],
             )
         )
     middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
@@ -59,7 +61,7 @@ def create_app(
             *routes(settings),
         ],
         middleware=middleware,
-        exception_handlers={HTTPException: _refusal, 500: _fault},
+        exception_handlers={HTTPException: _refusal},
         lifespan=_pools(settings) if connect else None,
     )
 
@@ -132,7 +134,3 @@ async def _refusal(_: Request, error: Exception) -> Response:
     """A request that is refused before GraphQL sees it."""
     assert isinstance(error, HTTPException)
     return problem(error.status_code, HTTPStatus(error.status_code).name, error.detail, headers=error.headers)
-
-
-async def _fault(_: Request, __: Exception) -> Response:
-    return problem(500, "INTERNAL", "Something went wrong on our side.")

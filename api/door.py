@@ -4,9 +4,11 @@ In this order: the document (parsed, limited, validated: `api.documents`), who c
 ask for every field (`api.access`), what the operation costs with its variables (`api.pricing`). What does not pass runs
 not at all, and answers errors with a code.
 
-Errors leave by here too: those that a caller can do something about as they are, all others masked and logged.
+Errors leave by here too: those that a caller can do something about as they are, an outage as `UNAVAILABLE` with the
+seconds after which to come again, all others masked and logged. A query or mutation that takes too long is given up.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -23,11 +25,18 @@ from api.access import denied
 from api.auth import Unauthenticated
 from api.context import Context, Session, enter
 from api.documents import Documents, Prepared, refusal
+from api.problems import UNAVAILABLE, retry_after
 from base.errors import DomainError
+from base.logs import note, note_code
+from base.outages import outage_of
+from base.telemetry import gauge
 
 log: Final = logging.getLogger(__name__)
 
 UNAUTHORIZED: Final = 401
+OPERATION_SECONDS: Final = 60.0
+"""How long a query or mutation may take over HTTP; what it began is rolled back then."""
+SUBSCRIPTIONS: Final = gauge("mitra_subscriptions", "Subscriptions that are open.")
 
 MALFORMED_VARIABLE: Final = re.compile(
     r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: (.*)", re.DOTALL
@@ -38,11 +47,12 @@ MALFORMED_VARIABLE: Final = re.compile(
 class Passed:
     """An operation that may run: its prepared document and its context, which is None for introspection alone."""
 
-    __slots__ = ("context", "prepared")
+    __slots__ = ("context", "is_subscription", "prepared")
 
-    def __init__(self, prepared: Prepared, context: Context | None) -> None:
+    def __init__(self, prepared: Prepared, context: Context | None, *, is_subscription: bool) -> None:
         self.prepared = prepared
         self.context = context
+        self.is_subscription = is_subscription
 
 
 class Refused(Exception):
@@ -89,21 +99,24 @@ class ServedSchema(strawberry.Schema):
         if not query:
             raise MissingQueryError
         try:
-            passed = await self._pass(
-                query, variable_values, operation_name, context_value, over_socket=False
-            )
+            async with asyncio.timeout(OPERATION_SECONDS):
+                passed = await self._pass(
+                    query, variable_values, operation_name, context_value, over_socket=False
+                )
+                result = await super().execute(
+                    query,
+                    variable_values,
+                    passed,
+                    root_value,
+                    operation_name,
+                    allowed_operation_types,
+                    operation_extensions,
+                )
         except Refused as refused:
             return PreExecutionError(data=None, errors=self._present(refused.errors))
-        result = await super().execute(
-            query,
-            variable_values,
-            passed,
-            root_value,
-            operation_name,
-            allowed_operation_types,
-            operation_extensions,
-        )
-        return self._presented(result)
+        except Exception as error:
+            result = _away(error)
+        return _with_status(context_value, self._presented(result))
 
     async def stream(
         self,
@@ -120,7 +133,9 @@ class ServedSchema(strawberry.Schema):
             passed = await self._pass(query, variable_values, operation_name, context_value, over_socket=True)
         except Refused as refused:
             return _once(PreExecutionError(data=None, errors=self._present(refused.errors)))
-        return self._each_presented(
+        except Exception as error:
+            return _once(self._presented(_away(error)))
+        results = self._each_presented(
             await super().stream(
                 query,
                 variable_values,
@@ -131,6 +146,7 @@ class ServedSchema(strawberry.Schema):
                 allowed_operation_types,
             )
         )
+        return _counted(results) if passed.is_subscription else results
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -141,6 +157,9 @@ class ServedSchema(strawberry.Schema):
         try:
             async for result in results:
                 yield self._presented(result)
+        except Exception as error:
+            away = _away(error)
+            yield ExecutionResult(data=None, errors=self._present(away.errors or ()))
         finally:
             await results.aclose()
 
@@ -151,7 +170,10 @@ class ServedSchema(strawberry.Schema):
 
     def _present(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
         """Errors as a client gets them, each with a code."""
-        return [_present(error, hints=self._hints) for error in errors]
+        presented = [_present(error, hints=self._hints) for error in errors]
+        for error in presented:
+            note_code((error.extensions or {})["code"])
+        return presented
 
     async def _pass(
         self, query: object, variables: object, name: object, session: Session, *, over_socket: bool
@@ -175,11 +197,13 @@ class ServedSchema(strawberry.Schema):
                 f"The document has no operation {name}." if name else "Say which operation: `operationName`."
             )
             raise Refused([refusal("UNKNOWN_OPERATION", message)])
+        note(operation=operation.name)
         if operation.is_subscription and not over_socket:
             raise Refused([refusal("SOCKET_NEEDED", "Subscriptions run over graphql-transport-ws.")])
         context = None
         if session.claims is not None:
             context = await self._enter(session)
+            note(program=context.caller.program.key, role=context.caller.role.value)
             if wrong := denied(context.caller.role, operation.reached):
                 raise Refused(_forbidden(context.caller.role.value, *reach) for reach in wrong[:10])
         elif operation.reached:
@@ -188,7 +212,7 @@ class ServedSchema(strawberry.Schema):
             )
         if errors := operation.faults(variables or {}):
             raise Refused(errors)
-        return Passed(prepared, context)
+        return Passed(prepared, context, is_subscription=operation.is_subscription)
 
     async def _enter(self, session: Session) -> Context:
         assert session.claims is not None
@@ -211,6 +235,34 @@ def _forbidden(role: str, type_name: str, field: str, path: tuple[str, ...]) -> 
     )
 
 
+async def _counted(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    """The results of a subscription, which is open meanwhile."""
+    with SUBSCRIPTIONS.track_inprogress():
+        try:
+            async for result in results:
+                yield result
+        finally:
+            await results.aclose()
+
+
+def _away(error: Exception) -> PreExecutionError:
+    """The answer of an operation that met an outage where no field could tell of it. Raises any other error."""
+    if outage_of(error) is None:
+        raise error
+    return PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)])
+
+
+def _with_status(session: Session, result: ExecutionResult) -> ExecutionResult:
+    """Status 503 where an outage left nothing of the answer, so that proxies and plain clients see it too."""
+    codes = [error.extensions or {} for error in result.errors or ()]
+    seconds = [extensions["retryAfter"] for extensions in codes if "retryAfter" in extensions]
+    is_empty = result.data is None or not any(value is not None for value in result.data.values())
+    if seconds and len(seconds) == len(codes) and is_empty and session.response is not None:
+        session.response.status_code = UNAVAILABLE
+        session.response.headers.update(retry_after(max(seconds)))
+    return result
+
+
 async def _once(result: ExecutionResult) -> AsyncGenerator[Any, None]:
     yield result
 
@@ -227,6 +279,9 @@ def _present(error: GraphQLError, *, hints: bool) -> GraphQLError:
         return _with(error, cause.message, extensions)
     if cause is None or isinstance(cause, GraphQLError):
         return _of_request(error, hints=hints)
+    if outage := outage_of(cause):
+        log.warning("an operation met an outage at %s: %r", error.path, cause)
+        return _with(error, str(outage), {"code": "UNAVAILABLE", "retryAfter": outage.retry_after})
     log.error("an operation failed at %s", error.path, exc_info=cause)
     return _with(error, "Something went wrong on our side.", {"code": "INTERNAL"})
 

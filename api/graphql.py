@@ -18,10 +18,12 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from api.auth import Authenticator, LocalTokens, Unauthenticated, bearer
 from api.context import Session
 from api.graphiql import graphiql_routes, page
-from api.problems import problem
+from api.problems import problem, unavailable
 from api.schema.root import build_schema
 from api.socket import SocketHandler, sign_in
 from base.clock import Clock, SystemClock
+from base.logs import note_code
+from base.outages import outage_of
 from base.settings import Environment, Settings, signing_key
 
 PATH: Final = "/graphql"
@@ -67,6 +69,11 @@ class Endpoint(GraphQL[Session, None]):
                 )
             except Unauthenticated as error:
                 response = _challenge(error)
+            except Exception as error:
+                outage = outage_of(error)
+                if outage is None:
+                    raise
+                response = unavailable(outage)
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:
@@ -135,6 +142,7 @@ def _wants_page(request: Request) -> bool:
 
 def _challenge(error: Unauthenticated) -> Response:
     """401, with what the client should send."""
+    note_code("UNAUTHENTICATED")
     refusal = {"code": "UNAUTHENTICATED", "reason": error.reason}
     body = {"errors": [{"message": error.message, "extensions": refusal}]}
     return Response(

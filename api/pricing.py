@@ -90,9 +90,11 @@ class Price:
 class Operation:
     """What an operation reaches, each (type, field) once, its `first` arguments, and its price.
 
-    Introspection is no matter of roles: it is on or off, and not reached here.
+    `name` is what it is counted by: its kind and its one root field, whatever its sender calls it. Introspection is no
+    matter of roles: it is on or off, and not reached here.
     """
 
+    name: str
     is_subscription: bool
     reached: tuple[Reach, ...]
     firsts: tuple[First, ...]
@@ -160,7 +162,12 @@ class _Measuring:
         price = self._price(root, self._operation.selection_set, ())
         reached = tuple((*pair, path) for pair, path in self._reached.items())
         is_subscription = self._operation.operation is OperationType.SUBSCRIPTION
-        return Operation(is_subscription, reached, tuple(self._firsts), price)
+        return Operation(self._name(root.name), is_subscription, reached, tuple(self._firsts), price)
+
+    def _name(self, root: str) -> str:
+        fields = [field for parent, field in self._reached if parent == root]
+        field = fields[0] if len(fields) == 1 else "several" if fields else "introspection"
+        return f"{self._operation.operation.value} {field}"
 
     def _price(self, parent: Any, selections: SelectionSetNode, path: Path) -> Price:
         fields = 0

@@ -2,24 +2,33 @@
 
     {"type": "connection_init", "payload": {"authorization": "Bearer …"}}
 
-A socket closes with 4401 where nobody is signed in by that, and later when the token expires or its partner leaves.
+A socket closes with 4401 where nobody is signed in by that, and later when the token expires or its partner leaves;
+with 1013 where that cannot be found out just now.
 """
 
 import asyncio
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Final
 
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message
 
 from api.auth import Authenticator, Unauthenticated, bearer
 from api.context import Session, enter
+from api.watching import count, tell_operation
+from base.logs import note, saying
+from base.outages import outage_of
 
 log: Final = logging.getLogger(__name__)
 
 UNAUTHORIZED: Final = 4401
+TRY_AGAIN_LATER: Final = 1013
 CHECK_SECONDS: Final = 60.0
 """How long a socket outlives its partner at most, while the database answers."""
 
@@ -28,7 +37,8 @@ async def sign_in(session: Session, authenticator: Authenticator) -> None:
     """Sign the socket in, by what it sent. Raises `Unauthenticated`."""
     stated = (session.connection_params or {}).get("authorization")
     session.claims = await authenticator.verify(bearer(stated if isinstance(stated, str) else None))
-    await enter(session.claims)
+    caller, _ = await enter(session.claims)
+    note(program=caller.program.key, role=caller.role.value)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
@@ -51,8 +61,26 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
         except Unauthenticated as error:
             await self.websocket.close(code=UNAUTHORIZED, reason=f"{error.reason}: {error.message}")
             return
+        except Exception as error:
+            outage = outage_of(error)
+            if outage is None:
+                raise
+            reason = f"UNAVAILABLE: try again in {outage.retry_after} s"
+            await self.websocket.close(code=TRY_AGAIN_LATER, reason=reason)
+            return
         if self.connection_acknowledged and self._watching is None:
             self._watching = asyncio.create_task(self._watch())
+
+    async def run_operation(self, operation: Operation[Session, None]) -> None:
+        """Each operation has lines of its own, and is counted for itself."""
+        began = perf_counter()
+        with saying() as work:
+            try:
+                await super().run_operation(operation)
+            finally:
+                spent = perf_counter() - began
+                count(work, spent)
+                tell_operation(work, spent)
 
     async def handle_message(self, message: Message) -> None:
         stated: Any = message

@@ -13,8 +13,9 @@ import uvloop
 from api.app import create_app
 from base.settings import Settings
 from ops.listening import serve_app
+from ops.logs import log_to_stderr
 from ops.migrate import pending
-from ops.running import STOPPING, log_to_stderr
+from ops.running import STOPPING
 
 
 async def main(descriptor: int) -> None:

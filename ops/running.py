@@ -5,30 +5,19 @@ wants to end in its own order, as `serve` does, takes the signals for itself.
 """
 
 import asyncio
-import logging
 import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import uvloop
 
-from base.settings import LogLevel, Settings
+from base.settings import Settings
 from ops.errors import OperatorError
+from ops.logs import log_to_stderr
 
 Result = TypeVar("Result")
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
-
-_CHATTY: Final = (
-    "apscheduler",
-    "asyncio",
-    "httpcore",
-    "httpx",
-    "tortoise",
-    "urllib3",
-    "uvicorn",
-    "websockets",
-)
 
 
 def run(work: Coroutine[Any, Any, Result], settings: Settings) -> Result:
@@ -48,17 +37,6 @@ async def _until_signalled(work: Coroutine[Any, Any, Result]) -> Result:
         return await task
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """Say what happens, at the configured level; libraries only say what is wrong, except with debug."""
-    level = settings.log_level.upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", force=True)
-    if settings.log_level is not LogLevel.DEBUG:
-        for name in _CHATTY:
-            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-        # Ticks log their own errors. What else it says (one takes long, one was cancelled at the end) is no one's work.
-        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
 async def all_or_none(*parts: Coroutine[Any, Any, None]) -> None:

@@ -7,6 +7,7 @@ from strawberry.schema import ExceptionHandler
 from strawberry.types.field import StrawberryField
 
 from base.errors import DomainError
+from base.logs import note_code
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class UserError:
 
 def user_error(error: DomainError) -> UserError:
     """The answer that an error becomes."""
+    note_code(error.code)
     return UserError(code=error.code, message=error.message, field=list(error.field) or None)
 
 

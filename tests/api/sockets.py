@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from api.graphql import routes
+from api.watching import Watching
 from ops.listening import listen, serve_app
 from ops.worker import Worker
 from tests.api.door import DEVELOPMENT, Api
@@ -83,7 +85,7 @@ class Line:
 async def served(api: Api, *, relay: bool = False) -> AsyncIterator[Served]:
     """Serve a world on a port of its own; with `relay` what happens is told live."""
     stop = asyncio.Event()
-    app = Starlette(routes=routes(DEVELOPMENT, clock=api.world.clock))
+    app = Starlette(routes=routes(DEVELOPMENT, clock=api.world.clock), middleware=[Middleware(Watching)])
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         running = [asyncio.ensure_future(serve_app(app, listener, stop))]
