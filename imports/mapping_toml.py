@@ -1,7 +1,11 @@
-"""A mapping of sales, from its TOML: exact about what is wrong with it, and where. Pure."""
+"""A mapping of sales, from its TOML: exact about what is wrong with it, and where. Pure.
+
+The tables that every kind of file has are read by functions of their own, which `imports.masters` uses too.
+"""
 
 import codecs
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,14 +44,14 @@ def parse_sales_mapping(text: str) -> SalesMapping:
     source = document.text("source", "", least=1)
     if not source.strip():
         raise document.fault("is needed: a name for the system that the file is of", "source")
-    file = _read_file(document.table("file"))
+    file = read_file_format(document.table("file"))
     columns = _read_columns(document.table("columns"), file)
     mapping = SalesMapping(
         source=source,
         columns=columns,
         file=file,
-        dates=_read_dates(document.table("dates")),
-        clean=_read_cleaners(document.table("clean")),
+        dates=read_dates(document.table("dates")),
+        clean=read_cleaners(document.table("clean"), CLEANED),
         returns=_read_returns(document.table("returns"), file),
         partners=_read_partners(document.table("partners"), columns),
         products=_read_products(document.table("products")),
@@ -56,7 +60,13 @@ def parse_sales_mapping(text: str) -> SalesMapping:
     return mapping
 
 
-def _read_file(table: Table) -> FileFormat:
+def parse_file_format(text: str) -> FileFormat:
+    """What a mapping of any kind says of the file itself. INVALID_MAPPING."""
+    return read_file_format(parse_document(text).table("file"))
+
+
+def read_file_format(table: Table) -> FileFormat:
+    """The table [file]."""
     default = FileFormat()
     file = FileFormat(
         encoding=table.text("encoding", default.encoding, least=1),
@@ -92,7 +102,7 @@ def _read_file(table: Table) -> FileFormat:
 
 
 def _read_columns(table: Table, file: FileFormat) -> dict[str, Column]:
-    found = {name: _column(table, name, file) for name in SALES_FIELDS}
+    found = {name: read_column(table, name, file) for name in SALES_FIELDS}
     table.close()
     columns = {name: column for name, column in found.items() if column is not None}
     for name in NEEDED:
@@ -103,14 +113,16 @@ def _read_columns(table: Table, file: FileFormat) -> dict[str, Column]:
     return columns
 
 
-def _column(table: Table, name: str, file: FileFormat) -> Column | None:
+def read_column(table: Table, name: str, file: FileFormat) -> Column | None:
+    """A column of a file of this format."""
     column = table.column(name)
     if isinstance(column, str) and not file.header:
         raise table.fault("must be a place that counts from 1: the file has no header", name)
     return column
 
 
-def _read_dates(table: Table) -> DateFormat:
+def read_dates(table: Table) -> DateFormat:
+    """The table [dates]."""
     dates = DateFormat(
         format=table.text("format", "iso", least=1), time_zone=table.text("time_zone", "UTC", least=1)
     )
@@ -135,10 +147,9 @@ def _tells_day(form: str) -> bool:
         return False
 
 
-def _read_cleaners(table: Table) -> dict[str, tuple[Cleaner, ...]]:
-    cleaners = {
-        name: tuple(table.one_of(Cleaner, one, name) for one in table.texts(name)) for name in CLEANED
-    }
+def read_cleaners(table: Table, names: Iterable[str]) -> dict[str, tuple[Cleaner, ...]]:
+    """The table [clean], of the fields that may be cleaned."""
+    cleaners = {name: tuple(table.one_of(Cleaner, one, name) for one in table.texts(name)) for name in names}
     table.close()
     return {name: found for name, found in cleaners.items() if found}
 
@@ -146,7 +157,7 @@ def _read_cleaners(table: Table) -> dict[str, tuple[Cleaner, ...]]:
 def _read_returns(table: Table, file: FileFormat) -> ReturnRules:
     given = table.table("when") if "when" in table else None
     rules = ReturnRules(
-        when=None if given is None else _read_condition(given, file), sale=_column(table, "sale", file)
+        when=None if given is None else _read_condition(given, file), sale=read_column(table, "sale", file)
     )
     if given is None:
         table.take("when")
@@ -158,7 +169,7 @@ def _read_returns(table: Table, file: FileFormat) -> ReturnRules:
 
 def _read_condition(table: Table, file: FileFormat) -> Condition:
     condition = Condition(
-        column=_column(table, "column", file),
+        column=read_column(table, "column", file),
         starts_with=table.texts("starts_with"),
         equals=table.texts("equals"),
         negative=table.flag("negative", False),

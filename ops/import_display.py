@@ -1,0 +1,188 @@
+"""How an import looks on a terminal: its progress, its account, and the list of them all."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from base.database import reading
+from imports.importer import Tell
+from imports.queries import find_examples
+from imports.rows import Refused
+from imports.store import Import, ImportState, Step
+
+EVERY_SECONDS: Final = 5.0
+"""How often a line is written where no terminal can show a bar."""
+
+
+class Tally:
+    """What the steps of a run came to, with those of the runs before it."""
+
+    def __init__(self, one: Import) -> None:
+        self.bytes_read = one.bytes_read
+        self.read = one.read
+        self.recorded = one.recorded
+        self.duplicates = one.duplicates
+        self.refused = one.refused
+
+    def add(self, step: Step) -> None:
+        self.bytes_read = max(self.bytes_read, step.bytes_read)
+        self.read += step.read
+        self.recorded += step.recorded
+        self.duplicates += step.duplicates
+        self.refused += len(step.refused)
+
+    def __str__(self) -> str:
+        counts = f"{self.recorded:,} recorded, {self.duplicates:,} duplicates, {self.refused:,} refused"
+        return f"{self.read:,} rows: {counts}"
+
+
+@contextmanager
+def show_progress(console: Console, one: Import) -> Iterator[Tell]:
+    """A bar by bytes; without a terminal a line now and then."""
+    tally = Tally(one)
+    if not console.is_terminal:
+        yield _lines(console, one, tally)
+        return
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[tally]}", markup=False),
+        console=console,
+    )
+    with bars:
+        task = bars.add_task(one.file_name, total=one.file_size, completed=tally.bytes_read, tally="")
+
+        def tell(step: Step) -> None:
+            tally.add(step)
+            bars.update(task, completed=tally.bytes_read, tally=str(tally))
+
+        yield tell
+
+
+def _lines(console: Console, one: Import, tally: Tally) -> Tell:
+    said = time.monotonic()
+
+    def tell(step: Step) -> None:
+        nonlocal said
+        tally.add(step)
+        if time.monotonic() - said >= EVERY_SECONDS:
+            said = time.monotonic()
+            console.print(
+                f"{one.file_name}: {percent(tally.bytes_read, one.file_size)}, {tally}", markup=False
+            )
+
+    return tell
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part // whole if whole else 100} %"
+
+
+async def print_account(console: Console, one: Import, *, refused_file: Path | None = None) -> None:
+    """The closing table: every row that was read, and what became of it."""
+    async with reading() as connection:
+        examples = await find_examples(connection, program_id=one.program_id, import_id=one.id)
+    console.print(draw_account(one, examples))
+    if one.state is ImportState.DONE:
+        console.print(f"Import {one.id} is done{_rate(one)}.", markup=False)
+    if refused_file is not None:
+        console.print(
+            f"The refused rows stand in {refused_file}: mend them there, and import that file.", markup=False
+        )
+
+
+def draw_account(one: Import, examples: Mapping[str, Refused]) -> Table:
+    """Rows read = recorded + duplicates + refused, the refused by reason, each with the first row it struck."""
+    table = Table(title=escape(one.file_name), box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("rows", justify="right")
+    table.add_column("", ratio=1)
+    table.add_row("recorded", f"{one.recorded:,}")
+    inside = f"{one.duplicates_in:,} repeat a row of this file" if one.duplicates_in else ""
+    table.add_row("duplicates", f"{one.duplicates:,}", inside)
+    table.add_row("refused", f"{one.refused:,}")
+    for code, count in sorted(one.reasons.items(), key=lambda reason: (-reason[1], reason[0])):
+        first = examples.get(code)
+        told = "" if first is None else f"line {first.raw.line:,}: {first.message}"
+        table.add_row(f"  {code}", f"{count:,}", Text(told), style="yellow")
+    table.add_section()
+    table.add_row("read", f"{one.read:,}", style="bold")
+    return table
+
+
+def _rate(one: Import) -> str:
+    """Rows a second, where that can be told."""
+    per_second = rows_per_second(one)
+    return "" if per_second is None else f", {per_second:,.0f} rows/s"
+
+
+def rows_per_second(one: Import) -> float | None:
+    """From its first start to its end, or to when it last moved: a pause in between counts."""
+    until = one.finished_at or one.moved_at
+    if one.started_at is None or until is None or not one.read:
+        return None
+    seconds = (until - one.started_at).total_seconds()
+    return one.read / seconds if seconds > 0 else None
+
+
+async def print_import(console: Console, one: Import) -> None:
+    """All of one import."""
+    console.print(f"Import {one.id}, {one.kind.value} from {one.file_name}", style="bold", markup=False)
+    told = {
+        "state": state_of(one),
+        "error": one.error,
+        "read": f"{percent(one.bytes_read, one.file_size)} of {one.file_size:,} bytes",
+        "begun": f"{_instant(one.created_at)} by {one.created_by}",
+        "moved": _instant(one.moved_at),
+        "finished": _instant(one.finished_at),
+        "rate": None if (rate := rows_per_second(one)) is None else f"{rate:,.0f} rows/s",
+    }
+    for name, text in told.items():
+        if text:
+            console.print(f"{name:<9} {text}", markup=False)
+    await print_account(console, one)
+
+
+def state_of(one: Import) -> str:
+    """The state, in words of a person where a word is not enough."""
+    if one.state is ImportState.DONE:
+        return one.state.value
+    return f"{one.state.value}, {percent(one.bytes_read, one.file_size)}"
+
+
+def draw_list(imports: Sequence[Import]) -> Table:
+    """A table of imports, one line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("import", "kind", "file", "state", "begun"):
+        table.add_column(name, justify="right" if name == "import" else "left")
+    for name in ("read", "recorded", "duplicates", "refused"):
+        table.add_column(name, justify="right")
+    for one in imports:
+        counts = (f"{count:,}" for count in (one.read, one.recorded, one.duplicates, one.refused))
+        told = (Text(one.file_name), state_of(one), _instant(one.created_at))
+        table.add_row(str(one.id), one.kind.value, *told, *counts)
+    return table
+
+
+def _instant(instant: datetime | None) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,216 @@
+"""Taking a file in from the command line, whatever it holds: open, go on where it stood, show, and account for it.
+
+    done = await import_file(settings, source, importer=import_sales)
+
+The import is known by the file's digest and its mapping, so that the same command goes on where it was stopped, by
+Ctrl-C, a kill or an outage. What was refused is written beside the file once its end is reached.
+"""
+
+import asyncio
+import getpass
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from base.clock import Clock, SystemClock
+from base.database import reading
+from base.errors import DomainError, Invalid
+from base.settings import Settings
+from imports.files import write_refusals
+from imports.importer import Importer
+from imports.mapping_toml import parse_file_format
+from imports.rows import Refused
+from imports.store import (
+    PAGE,
+    Import,
+    ImportKind,
+    ImportMoved,
+    ImportState,
+    begin_import,
+    end_import,
+    find_import,
+    read_refusals,
+    start_import,
+)
+from ops.errors import OperatorError, one_line
+from ops.import_display import print_account, show_progress
+from ops.installation import open_installation
+from partners.queries import find_program
+
+REFUSED_SUFFIX: Final = ".refused.csv"
+
+
+class CannotImport(OperatorError):
+    """The file that was named cannot be taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSource:
+    """What is to be taken in. `mapping` is TOML; `program` a key, or None where there is one program only."""
+
+    file: Path
+    kind: ImportKind
+    mapping: str = ""
+    history: bool = False
+    program: str | None = None
+
+
+async def import_file(settings: Settings, source: ImportSource, *, importer: Importer) -> Import:
+    """Take the file in, or take it up again, and answer the import, which is DONE.
+
+    Raises `CannotImport`, and what the importer raises: the import then says why, and can be taken up again.
+    """
+    check_file(source.file)
+    async with open_installation(settings) as servers:
+        return await servers.guard(
+            _import_file(Console(highlight=False), source, importer=importer, clock=SystemClock())
+        )
+
+
+def check_file(file: Path) -> None:
+    """Refuse what cannot be read twice: a file can be taken up again, a pipe cannot. Raises `CannotImport`."""
+    if str(file) == "-":
+        raise CannotImport(
+            "Standard input cannot be imported: a file can be taken up where it was stopped, a pipe cannot. "
+            "Write it to a file first."
+        )
+    try:
+        kind = file.stat().st_mode
+    except FileNotFoundError as error:
+        raise CannotImport(f"There is no file {file}") from error
+    if not stat.S_ISREG(kind):
+        raise CannotImport(f"{file} is no file that can be read twice")
+
+
+def refused_file(file: Path) -> Path:
+    """Where the refused rows of a file are written: beside it."""
+    return file.with_name(file.name + REFUSED_SUFFIX)
+
+
+async def _import_file(console: Console, source: ImportSource, *, importer: Importer, clock: Clock) -> Import:
+    async with reading() as connection:
+        program = await find_program(connection, source.program)
+    with _opened(source.file) as stream:
+        one = await begin_import(
+            program_id=program.id,
+            kind=source.kind,
+            file_name=source.file.name,
+            file_digest=await asyncio.to_thread(_digest, stream),
+            file_size=os.fstat(stream.fileno()).st_size,
+            mapping=source.mapping,
+            history=source.history,
+            created_by=f"command/{_user()}",
+            now=clock.now(),
+        )
+        if one.position:
+            console.print(
+                f"Going on with import {one.id} of {program.key} from line {one.position:,}.", markup=False
+            )
+        async with _told(console, one, clock):
+            with show_progress(console, one) as tell:
+                done = await importer(one, stream, clock, tell)
+    target = refused_file(source.file) if done.refused else None
+    if target is not None:
+        await write_refused(done, target)
+    await print_account(console, done, refused_file=target)
+    return done
+
+
+@asynccontextmanager
+async def _told(console: Console, one: Import, clock: Clock) -> AsyncIterator[None]:
+    """Whatever stops an import is said, and remembered where that can be."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        console.print(
+            f"Stopped. Nothing is lost: the same command goes on with import {one.id}.", markup=False
+        )
+        raise
+    except ImportMoved:
+        raise  # the other process goes on
+    except DomainError as error:
+        await _mark_failed(one, error, clock)
+        raise
+
+
+async def _mark_failed(one: Import, error: DomainError, clock: Clock) -> None:
+    """Remember why it stopped; what was recorded before stands."""
+    now = await find_import(program_id=one.program_id, import_id=one.id)
+    if now is None or now.state is ImportState.DONE:
+        return
+    if now.state is not ImportState.RUNNING:
+        now = await start_import(now, header=(), now=clock.now())
+    await end_import(now, state=ImportState.FAILED, now=clock.now(), error=f"{error.code}: {one_line(error)}")
+
+
+async def write_refused(one: Import, target: Path) -> None:
+    """Write what an import refused, whole or not at all, in the format that the rows came in."""
+    rows = _waited_for(_pages(one), asyncio.get_running_loop())
+    await asyncio.to_thread(_write, target, one, chain.from_iterable(rows))
+
+
+def _write(target: Path, one: Import, rows: Iterable[Refused]) -> None:
+    unfinished = target.with_name(target.name + ".part")
+    with open(unfinished, "wb") as stream:
+        write_refusals(stream, one.header, parse_file_format(one.mapping), rows)
+    unfinished.replace(target)
+
+
+async def _pages(one: Import) -> AsyncIterator[list[Refused]]:
+    page: list[Refused] = []
+    async for refused in read_refusals(program_id=one.program_id, import_id=one.id):
+        page.append(refused)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    yield page
+
+
+def _waited_for(
+    pages: AsyncIterator[list[Refused]], loop: asyncio.AbstractEventLoop
+) -> Iterator[list[Refused]]:
+    """What the loop reads, for a thread that writes it."""
+
+    async def following() -> list[Refused] | None:
+        return await anext(pages, None)
+
+    while (page := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not None:
+        yield page
+
+
+def _opened(file: Path) -> BufferedReader:
+    return open(file, "rb")
+
+
+def _digest(stream: BufferedReader) -> bytes:
+    digest = hashlib.file_digest(stream, "sha256").digest()
+    stream.seek(0)
+    return digest
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a user without a name, as containers have
+
+
+def read_mapping(file: Path | None) -> str:
+    """The text of a mapping; empty where none is named."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise CannotImport(f"There is no file {file}") from error
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{file} is not UTF-8", code="INVALID_MAPPING") from error
