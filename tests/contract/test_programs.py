@@ -8,8 +8,10 @@ from tests.services.programs import rows
 
 pytestmark = pytest.mark.usefixtures("database")
 
-SHARED: Final = frozenset({"program", "outbox_cursor", "tortoise_migrations"})
-"""Tables that belong to no program: the programs, the consumers' cursors, and the migrations' own."""
+JOBS: Final = frozenset({"pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"})
+"""PgQueuer's own: a job's payload says whose it is."""
+SHARED: Final = frozenset({"program", "outbox_cursor", "tortoise_migrations"}) | JOBS
+"""Tables that belong to no program: the programs, the consumers' cursors, the migrations' own, and the jobs."""
 
 TABLES: Final = """
 SELECT c.relname AS name,
@@ -36,6 +38,8 @@ NAMES_NO_ROW: Final = frozenset(
     {
         "activity.external_id",  # the source's own
         "activity_key.external_id",
+        "pgqueuer.queue_manager_id",  # a worker
+        "pgqueuer_log.job_id",  # long gone
     }
 )
 
