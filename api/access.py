@@ -67,7 +67,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Partner": _fields(ALL, "id code name kind region status timeZone locale")
     | _fields(READING, "wallet tier missions badges standings inbox"),
     **_page("Partner", READING),
-    "Wallet": _fields(READING, "unit available pending held debt entries"),
+    "Wallet": _fields(READING, "unit available pending held debt expiring entries"),
+    "ExpiringPoints": _fields(READING, "amount expiresAt"),
     "LedgerEntry": _fields(READING, "id kind bucket amount balanceAfter occurredAt postedAt because"),
     **_page("LedgerEntry", READING),
     "Because": _fields(ALL, "code step detail value"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +19,14 @@ from game.badges.queries import AwardRow, load_awards
 from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
 from leaderboards.queries import BoardView, list_leaderboards
-from loyalty.ledger.queries import EntryRow, WalletRow, list_entries, load_wallets
+from loyalty.ledger.queries import (
+    EntryRow,
+    ExpiringRow,
+    WalletRow,
+    list_entries,
+    load_expiring,
+    load_wallets,
+)
 from loyalty.tiers.standing_queries import StandingRow, load_standings
 from metrics.windows import Period, local_day, start_of
 from partners.listing import PartnerRow, find_partners
@@ -29,6 +37,9 @@ if TYPE_CHECKING:
 
 WalletKey: TypeAlias = tuple[int, str]
 """(partner id, unit)."""
+
+ExpiringKey: TypeAlias = tuple[int, str, int]
+"""(partner id, unit, within how many days)."""
 
 EntriesKey: TypeAlias = tuple[int, str, int | None, int]
 """(partner id, unit, below which version, how many)."""
@@ -80,6 +91,21 @@ class Loaders:
             async with reading() as connection:
                 found = await load_wallets(connection, program_id=self._context.program_id, keys=keys)
             return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def expiring(self) -> DataLoader[ExpiringKey, list[ExpiringRow]]:
+        """What of wallets expires soon."""
+
+        async def load(keys: list[ExpiringKey]) -> Sequence[list[ExpiringRow]]:
+            now = self._context.now()
+            untils = [(id_, unit, now + timedelta(days=days)) for id_, unit, days in keys]
+            async with reading() as connection:
+                found = await load_expiring(
+                    connection, program_id=self._context.program_id, keys=untils, now=now
+                )
+            return [found[key] for key in untils]
 
         return DataLoader(load)
 

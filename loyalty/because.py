@@ -20,7 +20,8 @@ The steps, and what they carry besides `step` and `on`:
     reward            points, unit
     badge             badge, level, and value, threshold where a metric awards it
     tier              from, to, value, threshold
-    adjustment        reason, actor
+    adjustment        reason, amount, actor
+    opening           points, unit, grantedOn, expiresOn (local days, or null), actor: brought over from another system
     counted_too_late  mission: it had ended when the activity was posted
     review            localDate: configuration changed, and what had been counted before was looked at again
 """
@@ -46,6 +47,7 @@ STEPS = (
     "badge",
     "tier",
     "adjustment",
+    "opening",
     "counted_too_late",
     "review",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import strawberry
 
@@ -13,8 +14,11 @@ from api.schema.because import Because, told
 from api.schema.node import Node
 from api.schema.paging import Connection, connect, page_size
 from api.schema.scalars import BigInt
+from base.errors import Invalid
 from loyalty.ledger.books import Bucket
 from loyalty.ledger.queries import EntryRow, WalletRow
+
+MOST_DAYS: Final = 3_660
 
 strawberry.enum(Bucket, description="Where points stand in a wallet.")
 
@@ -64,6 +68,12 @@ class LedgerEntry(Node):
         )
 
 
+@strawberry.type(description="Points that expire together.")
+class ExpiringPoints:
+    amount: BigInt
+    expires_at: datetime = strawberry.field(description="The first moment after their last local day.")
+
+
 @strawberry.type(description="A partner's account in one unit.")
 class Wallet:
     row: strawberry.Private[WalletRow]
@@ -72,6 +82,16 @@ class Wallet:
     pending: BigInt = strawberry.field(description="Earned, not yet mature.")
     held: BigInt = strawberry.field(description="Reserved by open redemptions.")
     debt: BigInt = strawberry.field(description="Owed after a return of points that were already spent.")
+
+    @strawberry.field(
+        description="What of `available` expires within so many days of 24 hours, 1 to 3,660; the soonest first."
+    )
+    async def expiring(self, info: Info, within_days: int = 30) -> list[ExpiringPoints]:
+        if not 1 <= within_days <= MOST_DAYS:
+            message = f"withinDays must be 1 to {MOST_DAYS:,}"
+            raise Invalid(message, code="INVALID_COUNT", field=("withinDays",))
+        rows = await info.context.loaders.expiring.load((self.row.partner_id, self.unit, within_days))
+        return [ExpiringPoints(amount=BigInt(row.amount), expires_at=row.expires_at) for row in rows]
 
     @strawberry.field(description="Newest first.")
     async def entries(

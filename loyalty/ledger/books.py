@@ -15,12 +15,10 @@ MOST: Final = 2**53 - 1
 
 
 WALLET: Final = "WALLET"
-
-
 ISSUED: Final = "ISSUED"
-
-
 ADJUSTED: Final = "ADJUSTED"
+OPENING: Final = "OPENING"
+"""The accounts: wallets, and those of the system that stand against them."""
 
 
 class Bucket(StrEnum):
@@ -40,6 +38,7 @@ class EntryKind(StrEnum):
     REVERSE = "REVERSE"
     ADJUST = "ADJUST"
     REPAY = "REPAY"
+    OPENING = "OPENING"
 
 
 class MovementKind(StrEnum):

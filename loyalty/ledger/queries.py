@@ -31,6 +31,14 @@ CROSS JOIN LATERAL (
 JOIN ledger_transaction t ON t.program_id = $1 AND t.id = e.transaction_id
 ORDER BY k.place, e.version DESC
 """
+# What of wallets expires after $5, each up to a moment of its own: by wallet and moment, the soonest first.
+EXPIRING: Final = """
+SELECT l.partner_id, l.unit, k.until, sum(l.remaining)::bigint AS amount, l.expires_at
+FROM unnest($2::bigint[], $3::text[], $4::timestamptz[]) AS k (partner_id, unit, until)
+JOIN lot l ON l.program_id = $1 AND l.partner_id = k.partner_id AND l.unit = k.unit AND l.remaining > 0
+WHERE l.matures_at <= $5 AND l.expires_at > $5 AND l.expires_at <= k.until
+GROUP BY l.partner_id, l.unit, k.until, l.expires_at ORDER BY l.expires_at
+"""
 OF_TRANSACTION: Final = """
 SELECT e.partner_id, e.unit, e.transaction_id, e.number, e.kind, e.bucket, e.amount, e.balance_after, e.version,
        e.because AS last_step, t.occurred_at, t.posted_at, t.because
@@ -50,6 +58,14 @@ class WalletRow:
     held: int = 0
     debt: int = 0
     version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiringRow:
+    """How much of a wallet expires together."""
+
+    amount: int
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,25 @@ async def load_wallets(
     rows = await connection.fetch(WALLETS, program_id, [id_ for id_, _ in keys], [unit for _, unit in keys])
     found = {(row["partner_id"], row["unit"]): WalletRow(*row) for row in rows}
     return {key: found.get(key) or WalletRow(*key) for key in keys}
+
+
+async def load_expiring(
+    connection: Connection, *, program_id: int, keys: Sequence[tuple[int, str, datetime]], now: datetime
+) -> dict[tuple[int, str, datetime], list[ExpiringRow]]:
+    """What is available in the wallets of these (partner id, unit, until when) and expires by then, soonest first."""
+    found: dict[tuple[int, str, datetime], list[ExpiringRow]] = {key: [] for key in keys}
+    rows = await connection.fetch(
+        EXPIRING,
+        program_id,
+        [id_ for id_, _, _ in keys],
+        [unit for _, unit, _ in keys],
+        [until for _, _, until in keys],
+        now,
+    )
+    for row in rows:
+        key = (row["partner_id"], row["unit"], row["until"])
+        found[key].append(ExpiringRow(row["amount"], row["expires_at"]))
+    return found
 
 
 async def list_entries(

@@ -10,6 +10,7 @@ Invariants kept here, and proved by `mitra audit`:
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from base.errors import Invalid
 from loyalty.ledger.books import (
@@ -94,8 +95,13 @@ def grant(
     account: str = ISSUED,
     rule_id: int | None = None,
     basis: Basis | None = None,
+    granted_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> Lot:
-    """Grant `amount` above zero as a lot of its own. A debt is repaid from it at once."""
+    """Grant `amount` above zero as a lot of its own. A debt is repaid from it at once.
+
+    `granted_at` is when it was posted, where left out. Without `expires_at` it never expires.
+    """
     assert amount > 0
     wallet = books.wallet(transaction.partner_id, unit)
     lot = Lot(
@@ -106,9 +112,9 @@ def grant(
         activity_id=transaction.activity_id,
         rule_id=rule_id,
         basis=basis,
-        granted_at=transaction.posted_at,
+        granted_at=granted_at or transaction.posted_at,
         matures_at=transaction.posted_at,
-        expires_at=None,
+        expires_at=expires_at,
         granted=amount,
         remaining=amount,
         is_new=True,

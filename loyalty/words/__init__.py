@@ -93,6 +93,7 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "badge": _carried("level"),
     "tier": _carried("to"),
     "adjustment": _carried("amount"),
+    "opening": _carried("points"),
     "counted_too_late": _carried("mission"),
     "review": lambda step: None,
 }

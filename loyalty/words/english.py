@@ -14,6 +14,20 @@ SPEECH: Final = Speech(
     thousands=",",
     point=".",
     quotes=("“", "”"),
+    months=(
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ),
     kinds={
         "SALE": "Sale",
         "RETURN": "Return",
@@ -71,6 +85,15 @@ def _tier(step: Mapping[str, Any], say: Speech) -> str:
     return told
 
 
+def _opening(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"Brought over: {say.points(step['points'], step['unit'])}"
+    if step["grantedOn"] is not None:
+        told += f", granted on {say.day(step['grantedOn'])}"
+    if step["expiresOn"] is not None:
+        told += f", valid through {say.day(step['expiresOn'])}"
+    return told
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Activity",
@@ -110,6 +133,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "badge": ("Badge", _badge),
     "tier": ("Tier", _tier),
     "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
+    "opening": ("Opening balance", _opening),
     "counted_too_late": (
         "Too late",
         lambda s, say: (

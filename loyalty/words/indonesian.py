@@ -9,6 +9,20 @@ SPEECH: Final = Speech(
     thousands=".",
     point=",",
     quotes=("“", "”"),
+    months=(
+        "Januari",
+        "Februari",
+        "Maret",
+        "April",
+        "Mei",
+        "Juni",
+        "Juli",
+        "Agustus",
+        "September",
+        "Oktober",
+        "November",
+        "Desember",
+    ),
     kinds={
         "SALE": "Penjualan",
         "RETURN": "Retur",
@@ -69,6 +83,15 @@ def _tier(step: Mapping[str, Any], say: Speech) -> str:
     return told
 
 
+def _opening(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"Dibawa dari sebelumnya: {say.points(step['points'], step['unit'])}"
+    if step["grantedOn"] is not None:
+        told += f", diberikan {say.day(step['grantedOn'])}"
+    if step["expiresOn"] is not None:
+        told += f", berlaku sampai {say.day(step['expiresOn'])}"
+    return told
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Aktivitas",
@@ -105,6 +128,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "badge": ("Lencana", _badge),
     "tier": ("Tingkat", _tier),
     "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
+    "opening": ("Saldo awal", _opening),
     "counted_too_late": (
         "Terlambat",
         lambda s, say: (

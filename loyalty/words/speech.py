@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -11,11 +12,12 @@ Names: TypeAlias = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One language: its marks in numbers, its quotes, its words for activity kinds and for points."""
+    """One language: its marks in numbers, its quotes, its words for months, activity kinds and points."""
 
     thousands: str
     point: str
     quotes: tuple[str, str]
+    months: tuple[str, ...]
     kinds: Mapping[str, str]
     points_word: Callable[[str, bool], str]
     """A written count of points with its word; True where there is exactly one."""
@@ -39,6 +41,11 @@ class Speech:
         if unit != "POINT":
             return f"{self.number(count)} {unit}"
         return self.points_word(self.number(count), abs(Decimal(str(count))) == 1)
+
+    def day(self, written: str) -> str:
+        """A day, from how it is stored (2026-11-20)."""
+        day = date.fromisoformat(written)
+        return f"{day.day} {self.months[day.month - 1]} {day.year}"
 
     def kind(self, code: str) -> str:
         """The word for an activity kind; a program's own is called by its code."""

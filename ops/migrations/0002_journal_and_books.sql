@@ -132,7 +132,7 @@ CREATE TABLE ledger_entry (
     transaction_id bigint   NOT NULL,
     number         int      NOT NULL,            -- counts from 1 in its transaction
     unit           text     NOT NULL,
-    account        text     NOT NULL,            -- WALLET, or a system account: ISSUED, ADJUSTED
+    account        text     NOT NULL,            -- WALLET, or a system account: ISSUED, ADJUSTED, OPENING
     kind           text     NOT NULL,
     amount         bigint   NOT NULL,
     because        int      NOT NULL,

@@ -20,8 +20,8 @@ query ($first: Int!) {
     edges {
       node {
         code region { code parent { code } }
-        wallet { available entries(first: 3) { edges { node { amount because { detail } } } } }
-        cash: wallet(unit: "USD") { available }
+        wallet { available expiring { amount expiresAt } entries(first: 3) { edges { node { amount because { detail } } } } }
+        cash: wallet(unit: "USD") { available expiring(withinDays: 90) { amount } }
         tier { tier { key } next { key } toNext }
         missions(first: 5) { edges { node { state objectives { current target objective { metric { key } } } } } }
         badges { badge { key } level }
@@ -79,7 +79,7 @@ async def test_a_page_of_partners_costs_the_same_whatever_its_size(
     one = await statements(api, monkeypatch, HOME, first=1)
     fifty = await statements(api, monkeypatch, HOME, first=50)
     assert sorted(one) == sorted(fifty)
-    assert len(one) == 9, one
+    assert len(one) == 10, one
 
 
 async def test_configuration_costs_nothing_but_the_sign_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,15 @@
 """Reads through the door: what a partner has, and why."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from loyalty.ledger.opening import OpeningBalance, open_balances
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.api.door import Api, open_api
-from tests.world import return_of, sale
+from tests.world import NOW, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
@@ -80,3 +82,47 @@ async def test_a_partner_with_all_that_it_has() -> None:
         ("starter", 1),
         ("seller", 1),
     }
+
+
+async def test_points_that_were_brought_over_and_expire() -> None:
+    api = await open_api()
+    balances = [
+        OpeningBalance("1", "shop", 30, expires_on=date(2026, 12, 10)),
+        OpeningBalance("2", "shop", 12, expires_on=date(2026, 12, 10)),
+        OpeningBalance("3", "shop", 500, expires_on=date(2027, 12, 31), granted_on=date(2025, 1, 31)),
+    ]
+    await open_balances(program_id=api.world.program_id, balances=balances, actor="import", now=NOW)
+    document = """
+        query ($days: Int!) { partner(code: "shop") { wallet {
+            soon: expiring { amount expiresAt } far: expiring(withinDays: $days) { amount }
+            entries(first: 1) { edges { node { kind amount occurredAt postedAt because { code step detail value } } } }
+        } } }
+    """
+    wallet = (await api.ask("PARTNER", document, {"days": 3_660}))["partner"]["wallet"]
+    assert wallet["soon"] == [{"amount": 42, "expiresAt": "2026-12-11T00:00:00+00:00"}]
+    assert wallet["far"] == [{"amount": 42}, {"amount": 500}]
+    (entry,) = (edge["node"] for edge in wallet["entries"]["edges"])
+    assert entry == {
+        "kind": "OPENING",
+        "amount": 500,
+        "occurredAt": "2025-01-31T00:00:00+00:00",
+        "postedAt": "2026-11-20T08:00:00+00:00",
+        "because": [
+            {
+                "code": "opening",
+                "step": "Opening balance",
+                "detail": "Brought over: 500 points, granted on 31 January 2025, valid through 31 December 2027",
+                "value": "500",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("days", [0, -1, 3_661])
+async def test_days_out_of_bounds_are_refused(days: int) -> None:
+    api = await open_api()
+    document = (
+        'query ($days: Int!) { partner(code: "shop") { wallet { expiring(withinDays: $days) { amount } } } }'
+    )
+    answer = await api.answer("PARTNER", document, {"days": days})
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_COUNT"]

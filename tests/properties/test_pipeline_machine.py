@@ -1,7 +1,11 @@
-"""Partners sell, take back, repeat themselves and are adjusted; after each step all is as the model reckons it anew."""
+"""Partners sell, take back, repeat themselves, bring balances over and are adjusted, and packs change.
+
+After each step all is as the model reckons it anew.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from loyalty.ledger.adjust import adjust_points
+from loyalty.ledger.opening import OpeningBalance, open_balances
 from tests.invariants import check_audit, check_invariants
 from tests.properties.playing import Play, compare, in_thread, profile
 from tests.properties.setting import PACKS, ZONES, add_partners, make_setting, pack
@@ -41,6 +46,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.play = Play({})
         self.adjustments = 0
+        self.openings = 0
 
     @initialize(count=st.integers(1, 3))
     def open_shops(self, count: int) -> None:
@@ -92,6 +98,19 @@ class Machine(RuleBasedStateMachine):
                 )
             )
             self.wait(compare(self.world, self.play))
+
+    @rule(data=st.data(), points=st.sampled_from([1, 50]), days=st.sampled_from([None, 1, 400]))
+    def open_balance(self, data: st.DataObject, points: int, days: int | None) -> None:
+        """For the model no more than an adjustment: no metric counts it."""
+        code = data.draw(st.sampled_from(sorted(self.play.shops)))
+        self.play.shops[code].adjust(points)
+        self.openings += 1
+        expires_on = None if days is None else NOW.date() + timedelta(days=days)
+        given = OpeningBalance(str(self.openings), code, points, expires_on=expires_on)
+        for status in ("RECORDED", "DUPLICATE"):
+            opened = open_balances(program_id=self.world.program_id, balances=[given], actor="tests", now=NOW)
+            assert [one.status for one in self.wait(opened)] == [status]
+        self.wait(compare(self.world, self.play))
 
     @rule()
     def repack(self) -> None:

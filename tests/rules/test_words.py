@@ -39,6 +39,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"from": None, "to": None, "value": None, "threshold": None},
     ],
     "adjustment": [{"reason": "goodwill", "actor": "finance"}],
+    "opening": [
+        {"points": 1200, "unit": "POINT", "grantedOn": "2025-03-01", "expiresOn": "2026-12-31"},
+        {"points": 1, "unit": "POINT", "grantedOn": None, "expiresOn": None},
+    ],
     "counted_too_late": [{"mission": "autumn"}],
     "review": [{}],
 }
@@ -58,6 +62,18 @@ def test_numbers_are_written_as_the_language_does() -> None:
     assert explain(steps, Reader("en"))[0].detail == "1,234.875, rounded down to 1,234 points"
     assert explain(steps, Reader("id"))[0].detail == "1.234,875, dibulatkan ke bawah menjadi 1.234 poin"
     assert explain(steps, Reader("en"))[0].value == "1234"
+
+
+def test_days_are_written_as_the_language_does() -> None:
+    (step, plain) = [{"step": "opening", "on": None, **sample} for sample in SAMPLES["opening"]]
+    english, indonesian = Reader("en"), Reader("id")
+    assert [explain([one], english)[0].detail for one in (step, plain)] == [
+        "Brought over: 1,200 points, granted on 1 March 2025, valid through 31 December 2026",
+        "Brought over: 1 point",
+    ]
+    assert explain([step], indonesian)[0].detail == (
+        "Dibawa dari sebelumnya: 1.200 poin, diberikan 1 Maret 2025, berlaku sampai 31 Desember 2026"
+    )
 
 
 def test_things_are_called_by_their_names_where_known() -> None:
