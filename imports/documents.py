@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from activity.rules import MAX_ACTIVITIES, MAX_LINES, MAX_TEXT, RETURN, SALE, ActivityInput, LineInput
+from activity.rules import MAX_ACTIVITIES, MAX_LINES, RETURN, SALE, ActivityInput, LineInput
 from imports.matching import SUFFIX
 from imports.rows import Refused, SalesRow
 
@@ -163,7 +163,3 @@ class Drafting:
             return f"{row.document}{SUFFIX}{row.raw.first_line}"
         self._named.add(row.document)
         return row.document
-
-
-LONGEST_DOCUMENT: Final = MAX_TEXT - 20
-"""So that a further activity of it can be named."""

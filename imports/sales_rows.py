@@ -17,9 +17,9 @@ import orjson
 from activity.rules import AMOUNT_STEP, EARLIEST, MAX_NUMBER, MAX_TEXT, QUANTITY_STEP
 from base.numbers import EXACT, plain
 from imports.cells import clean_name, clean_text, parse_decimal, parse_instant
-from imports.mapping import Column, SalesMapping
+from imports.columns import find_column
+from imports.mapping import SalesMapping
 from imports.rows import RawRow, Refused, SalesRow
-from imports.toml import InvalidMapping, nearest
 
 LONGEST_DOCUMENT: Final = MAX_TEXT - 20
 """A further activity of a document has a line number after the document's own."""
@@ -62,15 +62,20 @@ class SalesReader:
         columns = {name: (column, ("columns", name)) for name, column in mapping.columns.items()}
         if mapping.returns.sale is not None:
             columns["sale"] = (mapping.returns.sale, ("returns", "sale"))
-        self._place = {name: self._find(column, path) for name, (column, path) in columns.items()}
+        self._place = {name: find_column(column, header, path) for name, (column, path) in columns.items()}
         self._date, self._time = self._place["date"], self._place.get("time")
         self._quantity = self._place["quantity"]
-        self._price, self._amount = self._place.get("price"), self._place.get("amount")
+        self._is_price = "price" in self._place
+        self._money = self._place["price" if self._is_price else "amount"]
         self._document = self._text("document")
         self._partner = self._text("partner")
         self._sku = self._text("sku")
         self._sale = self._text("sale")
-        self._beside = tuple(self._text(name) for name in BESIDE)
+        self._beside = [
+            (at, self._place[name], lru_cache(MOST_TEXTS)(partial(self._clean, name)))
+            for at, name in enumerate(BESIDE)
+            if name in self._place
+        ]
         self._is_return = self._condition()
         self._width = max(self._place.values()) + 1
         pattern = mapping.products.no_product_pattern
@@ -108,38 +113,25 @@ class SalesReader:
             cells[self._date], "" if self._time is None else cells[self._time]
         )
         is_return = self._is_return(document, cells)
-        price = "" if self._price is None else cells[self._price]
-        amount = "" if self._amount is None else cells[self._amount]
-        measure = self._read_measure(is_return, cells[self._quantity], price, amount)
+        money = cells[self._money]
+        quantity, amount, quantity_text, amount_text = self._read_measure(
+            is_return, cells[self._quantity], money
+        )
         sale = self._sale(cells) if is_return else None
-        unit, currency, *names = beside = [read(cells) for read in self._beside]
-        digest = blake2b(
-            orjson.dumps(
-                [is_return, partner, instant, sku, measure.quantity_text, measure.amount_text, sale, *beside]
-            ),
-            digest_size=16,
-        ).digest()
+        beside: list[str | None] = [None] * len(BESIDE)
+        for at, place, clean in self._beside:
+            beside[at] = clean(cells[place])
+        unit, currency, *names = beside
+        told = orjson.dumps(
+            (is_return, partner, instant, sku, quantity_text, amount_text, unit, currency, sale, *names)
+        )
+        digest = blake2b(told, digest_size=16).digest()
         return SalesRow(
-            raw, document, is_return, partner, occurred_at, sku, measure.quantity, measure.amount, digest,
+            raw, document, is_return, partner, occurred_at, sku, quantity, amount, digest,
             unit, currency, sale, *names,
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------ columns
-
-    def _find(self, column: Column, path: Sequence[str]) -> int:
-        """The place of a column, counted from 0."""
-        header = self._header
-        if isinstance(column, int):
-            if header and column > len(header):
-                raise InvalidMapping(f"the file has only {len(header)} columns", field=path)
-            return column - 1
-        if header.count(column) > 1:
-            raise InvalidMapping(
-                f"{column!r} stands twice in the file's header: give the place, from 1", field=path
-            )
-        if column not in header:
-            raise InvalidMapping(f"the file has no column {column!r}; {nearest(column, header)}", field=path)
-        return header.index(column)
 
     def _name(self, field: str) -> str:
         place = self._place[field]
@@ -192,21 +184,19 @@ class SalesReader:
         file = self._mapping.file
         return parse_decimal(text, file.decimal, file.thousands)
 
-    def _tell_measure(
-        self, is_return: bool, quantity_text: str, price_text: str, amount_text: str
-    ) -> Measure:
+    def _tell_measure(self, is_return: bool, quantity_text: str, money_text: str) -> Measure:
         quantity = self._tell_quantity(is_return, quantity_text)
-        if self._price is not None:
-            price = self._tell_money(price_text, "price")
+        if self._is_price:
+            price = self._tell_money(money_text, "price")
             amount = EXACT.multiply(price, quantity).quantize(
                 AMOUNT_STEP, rounding=ROUND_HALF_EVEN, context=EXACT
             )
             if amount >= MAX_NUMBER:
                 raise Fault(f"{plain(amount)} is too large", code="INVALID_AMOUNT", field="price")
         else:
-            amount = self._tell_money(amount_text, "amount", is_return=is_return)
+            amount = self._tell_money(money_text, "amount", is_return=is_return)
             if amount % AMOUNT_STEP:
-                message = f"{amount_text!r} has more than four decimals"
+                message = f"{money_text!r} has more than four decimals"
                 raise Fault(message, code="INVALID_AMOUNT", field="amount")
         return Measure(quantity, amount, plain(quantity), plain(amount))
 
@@ -253,7 +243,7 @@ class SalesReader:
         holds = _begins(when.starts_with) if when.starts_with else frozenset(when.equals).__contains__
         if when.column is None:
             return lambda document, _cells: holds(document)
-        place = self._place["when"] = self._find(when.column, ("returns", "when", "column"))
+        place = self._place["when"] = find_column(when.column, self._header, ("returns", "when", "column"))
         return lambda _document, cells: holds(cells[place].strip())
 
     def _is_negative(self, text: str) -> bool:
