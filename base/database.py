@@ -22,6 +22,7 @@ import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.base.client import TransactionContext, TransactionContextPooled
 from tortoise.connection import get_connections
+from tortoise.exceptions import ConfigurationError
 from tortoise.transactions import in_transaction
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -104,6 +105,18 @@ async def connect(url: str, *, role: str | None = None, min_size: int = 1, max_s
 async def close() -> None:
     """Close the pool."""
     await Tortoise.close_connections()
+
+
+def pool_use() -> tuple[int, int]:
+    """How many connections of the pool are lent, and how many are idle. None before `connect` and after `close`."""
+    try:
+        pool: Any = getattr(Tortoise.get_connection("default"), "_pool", None)
+    except (ConfigurationError, KeyError):
+        pool = None
+    if pool is None:
+        return 0, 0
+    idle = pool.get_idle_size()
+    return pool.get_size() - idle, idle
 
 
 @asynccontextmanager

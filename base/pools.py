@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import base.database
 import base.feed
@@ -9,6 +10,10 @@ import base.redis
 from base import failpoints
 from base.memory import relax_collector
 from base.settings import Settings
+from base.telemetry import gauge
+
+CONNECTIONS: Final = gauge("mitra_database_connections", "Connections of this process's pool.", "state")
+CONNECTIONS_MOST: Final = gauge("mitra_database_connections_most", "How many this process may open.")
 
 
 @asynccontextmanager
@@ -24,6 +29,9 @@ async def open_pools(settings: Settings, *, database_url: str, redis_url: str) -
             max_size=settings.database_pool_max,
         )
         stack.push_async_callback(base.database.close)
+        CONNECTIONS.labels("used").set_function(lambda: base.database.pool_use()[0])
+        CONNECTIONS.labels("idle").set_function(lambda: base.database.pool_use()[1])
+        CONNECTIONS_MOST.set(settings.database_pool_max)
         await base.redis.connect(redis_url)
         stack.push_async_callback(base.redis.close)
         await base.feed.connect(redis_url)

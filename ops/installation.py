@@ -31,10 +31,19 @@ async def prepared_servers(settings: Settings) -> AsyncIterator[Servers]:
 
 
 @asynccontextmanager
-async def open_installation(settings: Settings) -> AsyncIterator[Servers]:
-    """The servers of `settings`, migrated, with this process's pools open."""
+async def open_installation(settings: Settings, *, process: str = "") -> AsyncIterator[Servers]:
+    """The servers of `settings`, migrated, with this process's pools open.
+
+    A command that works for long states what it is as `process`: then `mitra top` shows what it does.
+    """
     async with prepared_servers(settings) as servers, open_pools(settings, servers):
-        yield servers
+        if not process:
+            yield servers
+            return
+        from ops.watch.endpoint import told_metrics
+
+        async with told_metrics(settings, servers.database_url, process=process):
+            yield servers
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -26,7 +26,7 @@ DRAIN_SECONDS: Final = 2
 RESTART_SECONDS: Final = 1.0
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, setting: str = "MITRA_PORT or --port") -> socket.socket:
     """A bound socket; OperatorError where the address cannot be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -38,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         reason = f"port {port} is in use" if error.errno == 98 else (error.strerror or str(error)).lower()
-        raise OperatorError(f"Cannot listen on {host}:{port}: {reason} (set MITRA_PORT or --port)") from error
+        raise OperatorError(f"Cannot listen on {host}:{port}: {reason} (set {setting})") from error
     listener.setblocking(False)
     return listener
 
@@ -80,16 +80,23 @@ async def serve_app(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) 
 
 
 async def serve_processes(
-    count: int, listener: socket.socket, servers: Servers, settings: Settings, stop: asyncio.Event
+    count: int,
+    listener: socket.socket,
+    servers: Servers,
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    metrics: Sequence[socket.socket] = (),
 ) -> None:
-    """Keep `count` API processes answering on `listener` until `stop`."""
+    """Keep `count` API processes answering on `listener` until `stop`; each tells its metrics on one of `metrics`."""
     async with asyncio.TaskGroup() as group:
-        for _ in range(count):
-            group.create_task(_keep_process(listener, servers, settings, stop))
+        for place in range(count):
+            descriptors = [one.fileno() for one in (listener, *metrics[place : place + 1])]
+            group.create_task(_keep_process(f"api-{place + 1}", descriptors, servers, settings, stop))
 
 
 async def _keep_process(
-    listener: socket.socket, servers: Servers, settings: Settings, stop: asyncio.Event
+    name: str, descriptors: Sequence[int], servers: Servers, settings: Settings, stop: asyncio.Event
 ) -> None:
     """One API process, started again whenever it ends before `stop`."""
     while not stop.is_set():
@@ -97,9 +104,10 @@ async def _keep_process(
             sys.executable,
             "-m",
             "ops.api_process",
-            str(listener.fileno()),
+            name,
+            *map(str, descriptors),
             stdin=asyncio.subprocess.PIPE,  # its end tells the child that we are gone
-            pass_fds=[listener.fileno()],
+            pass_fds=descriptors,
             env=_environment(servers, settings),
             start_new_session=True,
         )

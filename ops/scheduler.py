@@ -11,16 +11,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Final
 
 import asyncpg
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from base.logs import saying
+from base.telemetry import counter, gauge, histogram
 
 LOCK: Final = 0x5449434B
 """The advisory lock of whoever ticks: "TICK"."""
 
 ELECTION_SECONDS: Final = 2.0
 """How often a follower stands for election, and how often the leader checks that it still is one."""
+
+LEADER: Final = gauge("mitra_scheduler_leader", "Whether this process runs the schedule: 1 or 0.")
+TICK_SECONDS: Final = histogram("mitra_tick_seconds", "Time of a turn of a tick.", "tick")
+TICK_FAILURES: Final = counter("mitra_tick_failures_total", "Turns of a tick that failed.", tick=())
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +73,13 @@ async def _lead(
             next_run_time=datetime.now(UTC),
         )
     scheduler.start()
+    LEADER.set(1)
     try:
         while not stop.is_set() and not lost.is_set():
             await connection.fetchval("SELECT 1", timeout=ELECTION_SECONDS)
             await _pause(stop, lost)
     finally:
+        LEADER.set(0)
         scheduler.shutdown(wait=False)  # cancels what runs
         await asyncio.gather(*running)  # and here it has ended, before the pools that it uses are closed
 
@@ -79,14 +89,18 @@ async def _run(tick: Tick, running: set[asyncio.Task[None]]) -> None:
     task = asyncio.current_task()
     assert task is not None
     running.add(task)
-    try:
-        await tick.run()
-    except asyncio.CancelledError:
-        log.debug("the tick %s was cut short", tick.name)
-    except Exception:
-        log.exception("the tick %s failed", tick.name)
-    finally:
-        running.discard(task)
+    began = perf_counter()
+    with saying(tick=tick.name):
+        try:
+            await tick.run()
+        except asyncio.CancelledError:
+            log.debug("the tick %s was cut short", tick.name)
+        except Exception:
+            TICK_FAILURES.labels(tick.name).inc()
+            log.exception("the tick %s failed", tick.name)
+        finally:
+            TICK_SECONDS.labels(tick.name).observe(perf_counter() - began)
+            running.discard(task)
 
 
 @asynccontextmanager

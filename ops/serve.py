@@ -8,7 +8,7 @@ ends both. The embedded servers are stopped last, by whoever uses them last.
 import asyncio
 import socket
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack, closing, nullcontext
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from ops.listening import listen, serve_app, serve_processes
 from ops.migrate import pending
 from ops.running import STOPPING, all_or_none
 from ops.scheduler import run_scheduler
+from ops.watch.endpoint import LOCAL, listen_for_metrics, tell_metrics, url_of
 from ops.worker import Worker
 
 
@@ -34,6 +35,21 @@ class Parts:
     worker: bool
     demo: bool
 
+    @property
+    def name(self) -> str:
+        """What this process is, for whoever watches it."""
+        if self.worker:
+            return "main" if self.processes == 1 else "worker"
+        return "api" if self.processes == 1 else "parent"
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The bound sockets: of the API, and of the metrics."""
+
+    api: socket.socket | None
+    metrics: socket.socket | None
+
 
 async def serve(
     settings: Settings, *, workers: int = 1, api: bool = True, worker: bool = True, demo: bool = False
@@ -41,9 +57,13 @@ async def serve(
     """Serve until SIGINT or SIGTERM; OperatorError where something fails that an operator can mend."""
     parts = Parts(processes=workers if api else 0, worker=worker, demo=demo)
     stop = _Stop(asyncio.current_task())
-    with closing(listen(settings.host, settings.port)) if api else nullcontext() as listener:
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(listen(settings.host, settings.port)) if api else None
+        metrics = listen_for_metrics(settings)
+        if metrics is not None:
+            sockets.enter_context(metrics)
         try:
-            await _prepare_and_run(settings, parts, listener, stop)
+            await _prepare_and_run(settings, parts, Sockets(listener, metrics), stop)
         except asyncio.CancelledError:
             if not stop.is_set():
                 raise
@@ -66,9 +86,7 @@ class _Stop(asyncio.Event):
             self._task.cancel()
 
 
-async def _prepare_and_run(
-    settings: Settings, parts: Parts, listener: socket.socket | None, stop: _Stop
-) -> None:
+async def _prepare_and_run(settings: Settings, parts: Parts, sockets: Sockets, stop: _Stop) -> None:
     """Bring everything up, tell where it is, and run it."""
     console = Console(highlight=False)
     async with prepared_servers(settings) as servers, AsyncExitStack() as pools:
@@ -80,10 +98,10 @@ async def _prepare_and_run(
             await servers.guard(ensure_demo(console))
         # Made before anything is announced: its settings may be wrong.
         worker = Worker(settings, SystemClock()) if parts.worker else None
-        if listener is not None:
+        if sockets.api is not None:
             await _announce(settings, parts, console)
         stop.running = True
-        await servers.guard(_run(settings, parts, servers, listener, worker, stop))
+        await servers.guard(_run(settings, parts, servers, sockets, worker, stop))
 
 
 async def _announce(settings: Settings, parts: Parts, console: Console) -> None:
@@ -108,19 +126,31 @@ async def _run(
     settings: Settings,
     parts: Parts,
     servers: Servers,
-    listener: socket.socket | None,
+    sockets: Sockets,
     worker: Worker | None,
     stop: asyncio.Event,
 ) -> None:
     """Run the parts until `stop`; the first that fails ends them all."""
     running: list[Coroutine[Any, Any, None]] = []
-    if parts.processes > 1 and listener is not None:
-        running.append(serve_processes(parts.processes, listener, servers, settings, stop))
-    elif listener is not None:
-        from api.app import create_app
+    with ExitStack() as stack:
+        children: list[socket.socket] = []
+        if parts.processes > 1 and sockets.api is not None:
+            if sockets.metrics is not None:
+                children = [stack.enter_context(listen(LOCAL, 0)) for _ in range(parts.processes)]
+            running.append(
+                serve_processes(parts.processes, sockets.api, servers, settings, stop, metrics=children)
+            )
+        elif sockets.api is not None:
+            from api.app import create_app
 
-        app = create_app(settings, pending=lambda: pending(servers.database_url), connect=False)
-        running.append(serve_app(app, listener, stop))
-    if worker is not None:
-        running += [worker.run(stop), run_scheduler(servers.database_url, worker.ticks, stop)]
-    await all_or_none(*running)
+            app = create_app(settings, pending=lambda: pending(servers.database_url), connect=False)
+            running.append(serve_app(app, sockets.api, stop))
+        if worker is not None:
+            running += [worker.run(stop), run_scheduler(servers.database_url, worker.ticks, stop)]
+        if sockets.metrics is not None:
+            urls = [url_of(one) for one in children]
+            telling = tell_metrics(
+                settings, servers.database_url, sockets.metrics, stop, process=parts.name, children=urls
+            )
+            running.append(telling)
+        await all_or_none(*running)

@@ -13,9 +13,11 @@ from typing import Final
 
 from base import outbox, parked
 from base.clock import Clock
+from base.logs import saying
 from base.outages import outage_of
 from base.outbox import Consumer
 from base.settings import Settings
+from base.telemetry import counter
 from game.review import review_all
 from leaderboards import projector, rebuild, seasons
 from ops.scheduler import Tick
@@ -31,6 +33,13 @@ FAULTS: Final = 3
 """How often rows may fail by a fault that is no outage: then they are handed one at a time, and then one is parked."""
 LONGEST_FAULT_SECONDS: Final = 1.0
 """How long to wait at most after such a fault: time alone does not mend it."""
+
+RELAYED: Final = counter(
+    "mitra_relay_rows_total", "Rows of the outbox that a consumer has passed.", consumer=()
+)
+RELAY_FAILURES: Final = counter(
+    "mitra_relay_failures_total", "Turns in which a consumer could not handle its rows.", consumer=()
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +64,8 @@ class Worker:
         await outbox.register(*self._consumers)
         async with asyncio.TaskGroup() as group:
             for name, consumer in self._consumers.items():
-                group.create_task(relay(name, consumer, stop))
+                with saying(consumer=name):  # the task keeps it
+                    group.create_task(relay(name, consumer, stop))
 
     async def _advance_seasons(self) -> None:
         await seasons.advance_seasons(self._clock.now())
@@ -126,9 +136,11 @@ async def relay(name: str, consumer: Consumer, stop: asyncio.Event) -> None:
             seen = await outbox.consume(name, consumer, limit=caution.limit, park=park)
             failures = 0
             caution.note_success(seen)
+            RELAYED.labels(name).inc(seen)
         except Exception as error:
             seen = 0
             failures += 1
+            RELAY_FAILURES.labels(name).inc()
             log.warning("the relay to %s failed %d times in a row: %r", name, failures, error)
             if outage_of(error) is None:
                 caution.note_fault()

@@ -15,6 +15,7 @@ from typing import Final
 from base import failpoints
 from base.clock import Clock
 from base.database import transaction
+from base.telemetry import counter
 from push.channels.protocol import Channel, Gone, Outcome, Parcel, Refused, Retry, Sent
 from push.rules import DEVICE_GONE
 
@@ -23,6 +24,13 @@ LEASE: Final = timedelta(minutes=5)
 ATTEMPTS: Final = 8
 FIRST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
+ATTEMPTED: Final = counter(
+    "mitra_deliveries_total",
+    "Attempts to deliver a message, by channel and what came of them.",
+    channel=(),
+    outcome=(),
+)
+OUTCOMES: Final = {"SENT": "sent", "QUEUED": "retried", "FAILED": "failed"}
 NO_ANSWER: Final = "NO_ANSWER: the worker ended before it could say what became of it"
 
 # The next due deliveries of a channel, of all programs; locked rows are another worker's.
@@ -93,7 +101,8 @@ async def deliver_due(channel: Channel, *, clock: Clock) -> int:
         failpoints.reach("deliveries.claimed")
         outcomes = await _send(channel, claims)
         failpoints.reach("deliveries.sent")
-        await _record(claims, outcomes, started_at=started_at, now=clock.now())
+        for record in await _record(claims, outcomes, started_at=started_at, now=clock.now()):
+            ATTEMPTED.labels(channel.name, OUTCOMES[record.state]).inc()
         total += len(claims)
     return total
 
@@ -142,7 +151,7 @@ def _not_sent(claim: Claim) -> Outcome:
 
 async def _record(
     claims: Sequence[Claim], outcomes: Sequence[Outcome], *, started_at: datetime, now: datetime
-) -> None:
+) -> list[Record]:
     records = [
         decide(outcome, attempts=claim.attempts, now=now, jitter=random.random())
         for claim, outcome in zip(claims, outcomes, strict=True)
@@ -168,3 +177,4 @@ async def _record(
                 now,
                 started_at,
             )
+    return records
