@@ -14,6 +14,7 @@ import asyncpg
 from pydantic import ValidationError
 
 from base.errors import DomainError
+from base.outages import outage_of
 from base.settings import PREFIX
 
 
@@ -51,6 +52,8 @@ def describe(error: BaseException) -> str | None:
             return f"The database has no connection left: lower {PREFIX}DATABASE_POOL_MAX, or raise its own limit"
         case asyncpg.PostgresConnectionError() | asyncpg.OperatorInterventionError():
             return f"The database went away ({one_line(error)})"
+        case asyncpg.PostgresError() if outage := outage_of(error):
+            return f"{outage.message} ({one_line(error)})"
         case OSError() if error.errno == errno.ENOSPC:
             return f"The disk is full ({one_line(error)})"
         case PermissionError():
