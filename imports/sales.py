@@ -37,6 +37,7 @@ from imports.store import (
     save_step,
     start_import,
 )
+from partners.history import begin_history, end_history
 
 ATTEMPTS: Final = 20
 """How often a batch is decided again before its answers are taken as they are."""
@@ -55,7 +56,7 @@ class Again(Exception):
 
 
 async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) -> Import:
-    """Take a file of sales in: an `Importer`.
+    """Take a file of sales in: an `Importer`. A history keeps the program's seasons open until its end.
 
     Raises `InvalidMapping`, `BrokenFile` (what stood before the break is recorded), and `ImportMoved` where another
     process works on the same import.
@@ -64,10 +65,14 @@ async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) 
     reader = await asyncio.to_thread(read_rows, stream, mapping.file, from_line=one.position)
     rows = SalesReader(mapping, reader.header)
     one = await start_import(one, header=reader.header, now=clock.now())
+    if one.history:
+        await begin_history(one.program_id)
     work = _Work(one, mapping, clock, is_further=reader.is_refusals)
     batches = _positioned(rows, reader)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         tell(await work.take(batch))
+    if one.history:
+        await end_history(one.program_id)
     return await end_import(one, state=ImportState.DONE, now=clock.now())
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
-NO_PRODUCTS = re.compile(r"POST|DOT|M|D|C2|S|BANK CHARGES|AMAZONFEE|CRUK|B|PADS|GIFT_.*")
+NO_PRODUCTS = re.compile(r"POST|DOT|M|D|C2|S|BANK CHARGES|AMAZONFEE|CRUK|B|GIFT_.*")
 CENTS = Decimal("0.0001")
 
 

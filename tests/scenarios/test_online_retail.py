@@ -1,0 +1,110 @@
+"""A year of a real wholesaler, as dirty as it came, compared with what the file alone says that it comes to.
+
+The file is not ours to ship: the test is there where the file is, named by MITRA_TEST_ONLINE_RETAIL or standing as
+`data/online_retail.csv.gz` in a folder beside the checkout. (`tests/services/imports` has each kind of its dirt in a
+short file of our own.)
+"""
+
+import gzip
+import io
+import os
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from base.clock import SetClock
+from imports.sales import import_sales
+from imports.store import Import, ImportKind, ImportState, begin_import
+from metrics.rules import Measure
+from metrics.windows import Period
+from tests.invariants import check_audit, check_invariants
+from tests.scenarios.online_retail import Totals, reckon
+from tests.world import NOW, World, make_world
+
+pytestmark = pytest.mark.usefixtures("database")
+
+ROOT = Path(__file__).parent.parent.parent
+MAPPING = (ROOT / "docs" / "examples" / "online-retail.toml").read_text()
+NAMED = os.environ.get("MITRA_TEST_ONLINE_RETAIL")
+FILES = [Path(NAMED)] if NAMED else sorted(ROOT.parent.glob("*/data/online_retail.csv.gz"))[:1]
+
+# What is left of each partner's sales by the journal, and what its meters and wallet say.
+NET = """
+SELECT p.code, n.pieces, n.amount, m.pieces AS pieces_metered, m.amount AS amount_metered, w.available
+FROM partner p
+JOIN (SELECT a.partner_id, sum(l.quantity - coalesce(r.quantity, 0)) AS pieces,
+             sum(l.amount - coalesce(r.amount, 0)) FILTER (WHERE l.quantity > coalesce(r.quantity, 0)) AS amount
+      FROM activity a JOIN activity_line l ON l.program_id = a.program_id AND l.activity_id = a.id
+      LEFT JOIN (SELECT reverses_id, reverses_line, sum(quantity) AS quantity, sum(amount) AS amount
+                 FROM activity_line WHERE program_id = $1 AND reverses_id IS NOT NULL GROUP BY 1, 2) r
+        ON r.reverses_id = l.activity_id AND r.reverses_line = l.line
+      WHERE a.program_id = $1 AND a.kind = 'SALE' GROUP BY 1) n ON n.partner_id = p.id
+JOIN (SELECT t.partner_id, sum(t.value) FILTER (WHERE m.measure = 'QUANTITY') AS pieces,
+             sum(t.value) FILTER (WHERE m.measure = 'AMOUNT') AS amount
+      FROM meter t JOIN meter_series s ON s.program_id = t.program_id AND s.id = t.series_id
+      JOIN metric m ON m.program_id = t.program_id AND m.id = s.metric_id
+      WHERE t.program_id = $1 GROUP BY 1) m ON m.partner_id = p.id
+LEFT JOIN wallet w ON w.program_id = p.program_id AND w.partner_id = p.id
+WHERE p.program_id = $1
+"""
+DOCUMENTS = (
+    "SELECT DISTINCT kind, split_part(external_id, '/', 1) AS document FROM activity WHERE program_id = $1"
+)
+
+
+async def take(world: World, content: bytes) -> Import:
+    """Take the file in, as a history."""
+    one = await begin_import(
+        program_id=world.program_id,
+        kind=ImportKind.SALES,
+        file_name="online_retail.csv",
+        file_digest=blake2b(content).digest(),
+        file_size=len(content),
+        mapping=MAPPING,
+        history=True,
+        created_by="test",
+        now=world.clock.now(),
+    )
+    return await import_sales(one, io.BytesIO(content), SetClock(NOW), lambda step: None)
+
+
+def assert_accounted(one: Import, totals: Totals) -> None:
+    """Every row became what the file alone says."""
+    assert one.state is ImportState.DONE
+    assert one.read == totals.rows == one.recorded + one.duplicates + one.refused
+    assert (one.recorded, one.duplicates) == (totals.recorded, totals.duplicates)
+    assert one.reasons == dict(totals.refused)
+
+
+if FILES:
+
+    async def test_a_year_of_a_wholesaler_comes_to_what_its_file_says() -> None:
+        world = await make_world(())
+        await world.count("amount", Measure.AMOUNT, Period.LIFETIME)
+        await world.count("pieces", Measure.QUANTITY, Period.LIFETIME)
+        await world.earn("base", quantity=1)
+        content = FILES[0].read_bytes()
+        totals = reckon(FILES[0])
+        one = await take(world, content)
+        assert_accounted(one, totals)
+        assert totals.split > 50
+
+        documents = {(row["kind"], row["document"]) for row in await world.rows(DOCUMENTS)}
+        assert documents == {("SALE", name) for name in totals.invoices} | {
+            ("RETURN", name) for name in totals.credit_notes
+        }
+        partners = await world.rows(NET)
+        assert {row["code"]: (row["pieces"], row["amount"]) for row in partners} == totals.net
+        for row in partners:
+            assert (row["pieces_metered"], row["amount_metered"]) == (row["pieces"], row["amount"]), row
+            assert (row["available"] or 0) == row["pieces"], row
+        await check_invariants(world.program_id)
+        await check_audit(world.program_id)
+
+        with gzip.open(io.BytesIO(content)) as lines:
+            cut = b"".join(islice(lines, 20_000))
+        again = await take(world, cut)
+        assert (again.read, again.recorded) == (19_999, 0)
+        assert await world.rows(NET) == partners
