@@ -10,9 +10,10 @@ from ops.audit.books import BOOKS
 from ops.audit.check import Check, Finding
 from ops.audit.counting import COUNTING
 from ops.audit.journal import JOURNAL
+from ops.audit.outbox import OUTBOX
 from ops.audit.watchers import WATCHERS
 
-CHECKS: Final[tuple[Check, ...]] = (*JOURNAL, *BOOKS, *COUNTING, *WATCHERS, *BOARDS)
+CHECKS: Final[tuple[Check, ...]] = (*JOURNAL, *BOOKS, *COUNTING, *WATCHERS, *OUTBOX, *BOARDS)
 
 
 @dataclass(frozen=True, slots=True)
