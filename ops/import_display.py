@@ -173,14 +173,15 @@ def state_of(one: Import) -> str:
 def draw_list(imports: Sequence[Import]) -> Table:
     """A table of imports, one line each."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("import", "kind", "file", "state", "begun"):
-        table.add_column(name, justify="right" if name == "import" else "left")
+    table.add_column("import", justify="right")
+    table.add_column("file", overflow="fold")
+    for name in ("kind", "state"):
+        table.add_column(name, no_wrap=True)
     for name in ("read", "recorded", "duplicates", "refused"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for one in imports:
         counts = (f"{count:,}" for count in (one.read, one.recorded, one.duplicates, one.refused))
-        told = (Text(one.file_name), state_of(one), _instant(one.created_at))
-        table.add_row(str(one.id), one.kind.value, *told, *counts)
+        table.add_row(str(one.id), Text(one.file_name), one.kind.value, state_of(one), *counts)
     return table
 
 

@@ -1,0 +1,153 @@
+"""`mitra import`: files from real systems, and how far each has come."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from base.settings import Settings
+
+File = Annotated[Path, typer.Argument(help="A CSV file, perhaps gzipped.", show_default=False)]
+Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        help="A TOML file that says how to read the columns.", show_default="columns by their own names"
+    ),
+]
+Program = Annotated[
+    str | None, typer.Option(help="The program's key; may be left out where there is one program.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the family's commands."""
+    imports = typer.Typer(
+        help="Take files in, from ERP, POS and CRM systems; how far each has come.", no_args_is_help=True
+    )
+    for command in (partners, products, balances, show):
+        imports.command()(command)
+    imports.command("list")(list_all)
+    app.add_typer(imports, name="import")
+
+
+def partners(
+    file: File,
+    mapping: Mapping = None,
+    program: Program = None,
+    create_regions: Annotated[
+        bool, typer.Option("--create-regions", help="Create regions that are not there, named by their code.")
+    ] = False,
+) -> None:
+    """Create and change partners. What stands already is left alone; what has no column is kept.
+
+    Exit status 0 where the file was taken to its end, whatever was refused; refused rows are written beside it.
+    The same command goes on where it was stopped.
+
+    Example: [bold]mitra import partners partners.csv --create-regions[/bold]
+    """
+    from imports.masters.mapping import with_new_regions
+    from ops.importing import read_mapping
+
+    text = read_mapping(mapping)
+    _import_masters("PARTNERS", file, with_new_regions(text) if create_regions else text, program)
+
+
+def products(file: File, mapping: Mapping = None, program: Program = None) -> None:
+    """Create and change products, with their packs. What stands already is left alone; what has no column is kept.
+
+    Example: [bold]mitra import products products.csv.gz[/bold]
+    """
+    from ops.importing import read_mapping
+
+    _import_masters("PRODUCTS", file, read_mapping(mapping), program)
+
+
+def balances(file: File, mapping: Mapping = None, program: Program = None) -> None:
+    """Post opening balances: points that partners bring along, each with an expiry of its own, each once.
+
+    Example: [bold]mitra import balances balances.csv --mapping balances.toml[/bold]
+    """
+    from ops.importing import read_mapping
+
+    _import_masters("BALANCES", file, read_mapping(mapping), program)
+
+
+def _import_masters(kind: str, file: Path, mapping: str, program: str | None) -> None:
+    from base.settings import Settings
+    from imports.masters.mapping import parse_master_mapping
+    from imports.masters.work import import_masters
+    from imports.store import ImportKind
+    from ops.importing import ImportSource, import_file
+    from ops.running import run
+
+    settings = Settings()
+    source = ImportSource(file=file, kind=ImportKind(kind), mapping=mapping, program=program)
+    parse_master_mapping(mapping, source.kind)
+    run(import_file(settings, source, importer=import_masters), settings)
+
+
+def list_all(
+    program: Program = None,
+    first: Annotated[int, typer.Option(help="How many, the last first.", min=1, max=1_000)] = 20,
+) -> None:
+    """List the last imports: what state each is in, and what became of its rows.
+
+    Example: [bold]mitra import list[/bold]
+    """
+    from base.settings import Settings
+    from ops.running import run
+
+    settings = Settings()
+    run(_list(settings, program, first), settings)
+
+
+async def _list(settings: "Settings", key: str | None, first: int) -> None:
+    from rich.console import Console
+
+    from base.database import reading
+    from imports.queries import list_imports
+    from ops.import_display import draw_list
+    from ops.installation import open_installation
+    from partners.queries import find_program
+
+    async with open_installation(settings), reading() as connection:
+        program = await find_program(connection, key)
+        found = await list_imports(connection, program_id=program.id, first=first)
+        Console(highlight=False).print(draw_list(found) if found else "Nothing was imported yet.")
+
+
+def show(
+    number: Annotated[
+        int, typer.Argument(metavar="ID", help="The import's number.", min=1, show_default=False)
+    ],
+    program: Program = None,
+) -> None:
+    """Show an import: its state, what became of its rows, each reason with the first row it struck, and its rate.
+
+    Example: [bold]mitra import show 12[/bold]
+    """
+    from base.settings import Settings
+    from ops.running import run
+
+    settings = Settings()
+    run(_show(settings, number, program), settings)
+
+
+async def _show(settings: "Settings", number: int, key: str | None) -> None:
+    from rich.console import Console
+
+    from base.database import reading
+    from base.errors import NotFound
+    from imports.store import find_import
+    from ops.import_display import print_import
+    from ops.installation import open_installation
+    from partners.queries import find_program
+
+    async with open_installation(settings):
+        async with reading() as connection:
+            program = await find_program(connection, key)
+        found = await find_import(program_id=program.id, import_id=number)
+        if found is None:
+            raise NotFound(f"the program {program.key} has no import {number}")
+        await print_import(Console(highlight=False), found)
