@@ -25,10 +25,30 @@ def register(app: typer.Typer) -> None:
     imports = typer.Typer(
         help="Take files in, from ERP, POS and CRM systems; how far each has come.", no_args_is_help=True
     )
-    for command in (partners, products, balances, show):
+    for command in (check, partners, products, balances, show):
         imports.command()(command)
     imports.command("list")(list_all)
     app.add_typer(imports, name="import")
+
+
+def check(
+    file: File,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the mapping to this file, which must not be there yet.", show_default="print it"
+        ),
+    ] = None,
+) -> None:
+    """Look at a file of sales, and propose a mapping for it. It needs no server, and changes nothing.
+
+    What stands in each column is told on stderr, the mapping on stdout.
+
+    Example: [bold]mitra import check sales.csv.gz --write sales.toml[/bold]
+    """
+    from ops.import_check import check_import
+
+    check_import(file, write=write)
 
 
 def partners(
