@@ -5,7 +5,7 @@ a sale goes from nothing to all, a return from what was left to what is left now
 the window of the sale, and a metric is always net of the returns that reverse what it counted.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -86,14 +86,12 @@ class Counting:
         """
         amounts: list[tuple[Metric, Amount]] = []
         if activity.lines:
-            by_metric: dict[Metric, list[Share]] = {}
-            for share in shares:
-                for metric in self._of_product(activity.kind, share.line.product):
-                    least = metric.filter.min_amount
-                    if least is None or share.line.amount >= least:
-                        by_metric.setdefault(metric, []).append(share)
-            for metric, counted in by_metric.items():
-                amount = MEASURES[metric.measure](counted, activity.local_date)
+            touched = [share for share in shares if is_touched(share)]
+            for metric, counted in self._by_metric(activity.kind, touched).items():
+                # A metric that none of the touched lines matches does not move, and the others are looked at only
+                # for whether the activity still counts: a return of one line in a thousand costs one line.
+                beside = () if len(touched) == len(shares) else self._beside(activity.kind, metric, shares)
+                amount = MEASURES[metric.measure](counted, beside, activity.local_date)
                 if amount.delta or amount.parts:
                     amounts.append((metric, amount))
         elif delta := Decimal(int(stands) - int(stood)):
@@ -105,6 +103,27 @@ class Counting:
                     elif metric.measure is Measure.DISTINCT_DAYS:
                         amounts.append((metric, Amount(ZERO, ((day, delta),), stands=stands)))
         return self.movements(activity, amounts)
+
+    def _by_metric(self, kind: str, shares: Iterable[Share]) -> dict[Metric, list[Share]]:
+        """The shares that each metric counts."""
+        found: dict[Metric, list[Share]] = {}
+        for share in shares:
+            for metric in self._of_product(kind, share.line.product):
+                least = metric.filter.min_amount
+                if least is None or share.line.amount >= least:
+                    found.setdefault(metric, []).append(share)
+        return found
+
+    def _beside(self, kind: str, metric: Metric, shares: Iterable[Share]) -> Iterator[Share]:
+        """The shares that the metric counts and nothing happened to, lazily: the first answers most questions."""
+        least = metric.filter.min_amount
+        return (
+            share
+            for share in shares
+            if not is_touched(share)
+            and metric in self._of_product(kind, share.line.product)
+            and (least is None or share.line.amount >= least)
+        )
 
     def reach(self, activity: Countable, movements: Iterable[Movement] | None = None) -> set[MeterKey]:
         """Every meter that the activity may move, with the points that it may bring, now or when it comes back.
@@ -138,47 +157,60 @@ def points_of(metric: Metric, earned: int, rewards: int) -> int:
     return earned if metric.measure is Measure.POINTS_EARNED else earned + rewards
 
 
-def _stands(shares: Sequence[Share]) -> tuple[bool, bool]:
-    return any(share.quantity_before > 0 for share in shares), any(
-        share.quantity_after > 0 for share in shares
-    )
+def is_touched(share: Share) -> bool:
+    """Whether anything happened to the line."""
+    return share.quantity_before != share.quantity_after or share.amount_before != share.amount_after
 
 
-def _count(shares: Sequence[Share], _: date) -> Amount:
-    stood, stands = _stands(shares)
+def _stands(shares: Sequence[Share], beside: Iterable[Share]) -> tuple[bool, bool]:
+    """Whether anything counted before, and counts after. What nothing happened to counts the same in both."""
+    stood = any(share.quantity_before > 0 for share in shares)
+    stands = any(share.quantity_after > 0 for share in shares)
+    if stood and stands:
+        return True, True
+    rest = any(share.quantity_after > 0 for share in beside)
+    return stood or rest, stands or rest
+
+
+def _count(shares: Sequence[Share], beside: Iterable[Share], _: date) -> Amount:
+    stood, stands = _stands(shares, beside)
     return Amount(Decimal(int(stands) - int(stood)), stands=stands)
 
 
-def _quantity(shares: Sequence[Share], _: date) -> Amount:
+def _quantity(shares: Sequence[Share], beside: Iterable[Share], _: date) -> Amount:
     delta = sum([share.quantity_after - share.quantity_before for share in shares], ZERO)
-    return Amount(delta, stands=_stands(shares)[1])
+    return Amount(delta, stands=_stands(shares, beside)[1])
 
 
-def _amount(shares: Sequence[Share], _: date) -> Amount:
+def _amount(shares: Sequence[Share], beside: Iterable[Share], _: date) -> Amount:
     delta = sum([share.amount_after - share.amount_before for share in shares], ZERO)
-    return Amount(delta, stands=any(share.amount_after > 0 for share in shares))
+    stands = any(share.amount_after > 0 for share in shares) or any(
+        share.amount_after > 0 for share in beside
+    )
+    return Amount(delta, stands=stands)
 
 
-def _distinct_products(shares: Sequence[Share], _: date) -> Amount:
+def _distinct_products(shares: Sequence[Share], beside: Iterable[Share], _: date) -> Amount:
     parts: dict[str, Decimal] = {}
     for share in shares:
         sku = share.line.product.sku
         parts[sku] = parts.get(sku, ZERO) + share.quantity_after - share.quantity_before
     return Amount(
-        ZERO, tuple((sku, delta) for sku, delta in parts.items() if delta), stands=_stands(shares)[1]
+        ZERO, tuple((sku, delta) for sku, delta in parts.items() if delta), stands=_stands(shares, beside)[1]
     )
 
 
-def _distinct_days(shares: Sequence[Share], local_date: date) -> Amount:
-    stood, stands = _stands(shares)
+def _distinct_days(shares: Sequence[Share], beside: Iterable[Share], local_date: date) -> Amount:
+    stood, stands = _stands(shares, beside)
     delta = Decimal(int(stands) - int(stood))
     return Amount(ZERO, ((local_date.isoformat(), delta),) if delta else (), stands=stands)
 
 
-MEASURES: Final[Mapping[Measure, Callable[[Sequence[Share], date], Amount]]] = {
+MEASURES: Final[Mapping[Measure, Callable[[Sequence[Share], Iterable[Share], date], Amount]]] = {
     Measure.COUNT: _count,
     Measure.QUANTITY: _quantity,
     Measure.AMOUNT: _amount,
     Measure.DISTINCT_PRODUCTS: _distinct_products,
     Measure.DISTINCT_DAYS: _distinct_days,
 }
+"""By measure: what happened to some lines, given them, the others that the metric counts, and the local date."""

@@ -136,24 +136,25 @@ WHOLE: Final = Fraction(1)
 def returned_share(
     basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]
 ) -> Fraction:
-    """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has."""
-    weights = {number: Decimal(weight) for number, weight in basis}
-    total = sum(weights.values(), ZERO)
+    """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has.
+
+    `lines` are the activity's, numbered from 1 in their order; only those of `basis` are looked at.
+    """
+    total = sum([Decimal(weight) for _, weight in basis], ZERO)
     if not total:
         return WHOLE
     whole = ZERO
     # By the quantity that was sold: weight × quantity that came back. What is divided by the same is added up first.
     partly: dict[Decimal, Decimal] = {}
-    for line in lines:
-        kept = left[line.number][0]
-        if kept == line.quantity or line.number not in weights:
+    for number, weight in basis:
+        sold, kept = lines[number - 1].quantity, left[number][0]
+        if kept == sold:
             continue
-        weight = weights[line.number]
         if kept:
-            gone = EXACT.multiply(weight, line.quantity - kept)
-            partly[line.quantity] = EXACT.add(partly.get(line.quantity, ZERO), gone)
+            gone = EXACT.multiply(Decimal(weight), sold - kept)
+            partly[sold] = EXACT.add(partly.get(sold, ZERO), gone)
         else:
-            whole += weight
+            whole += Decimal(weight)
     return _add(whole, partly) / Fraction(total)
 
 
