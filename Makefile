@@ -17,11 +17,12 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 PYTEST_ARGS ?=
+SECONDS ?= 900
 
-.PHONY: help setup run test check bench fmt schema settings lock reset clean
+.PHONY: help setup run test check bench soak image-check fmt schema settings lock reset clean
 
 help: ## list every task
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv and install the locked dependencies (quick when nothing changed)
 
@@ -54,6 +55,12 @@ check: setup ## the checks that run no test
 
 bench: setup ## print the benchmark rows, floor and Mitra measured in one run
 	@$(BIN)/python -m bench
+
+soak: setup ## break a real installation under load for 15 minutes, and look over it (SECONDS= for another time)
+	@$(BIN)/python -m tests.soak --seconds $(SECONDS)
+
+image-check: setup ## do what docker/Dockerfile does, without an engine, and try the result
+	@$(BIN)/python -m pytest -n 0 -q tests/image/check_image.py
 
 fmt: setup ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
