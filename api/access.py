@@ -5,10 +5,10 @@ the schema and compares. The check is static: before an operation runs, every (t
 allowed to the caller's role, or nothing runs. Which rows of an allowed field a caller sees is the queries' business:
 they are bound to the caller's program and `Scope`.
 
-INTEGRATION and ADMIN record activities and upsert; MARKETER and ADMIN create;
+INTEGRATION and ADMIN record activities, import files and upsert; MARKETER and ADMIN create;
 FINANCE and ADMIN adjust; MARKETER, FINANCE and ADMIN read the program; REGIONAL_LEAD and SALES_REP read the region in
 their token and what lies under it; a PARTNER reads its own and registers devices; INTEGRATION reads the answers to what
-it sent.
+it sent, imports among them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +25,7 @@ SENDING: Final[Roles] = frozenset({Role.INTEGRATION, Role.ADMIN})
 DESIGNING: Final[Roles] = frozenset({Role.MARKETER, Role.ADMIN})
 ADJUSTING: Final[Roles] = frozenset({Role.FINANCE, Role.ADMIN})
 OWN: Final[Roles] = frozenset({Role.PARTNER})
+IMPORTING: Final[Roles] = PROGRAM | SENDING
 
 
 def _fields(roles: Roles, names: str) -> dict[str, Roles]:
@@ -46,8 +47,11 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Query": _fields(ALL, "viewer")
     | _fields(READING, "node partner partners missions mission badges tiers leaderboards leaderboard")
     | _fields(PROGRAM, "metrics earningRules")
-    | _fields(READING | SENDING, "activity"),
-    "Mutation": _fields(SENDING, "activityRecord regionUpsert partnerUpsert productUpsert")
+    | _fields(READING | SENDING, "activity")
+    | _fields(IMPORTING, "import imports"),
+    "Mutation": _fields(
+        SENDING, "activityRecord regionUpsert partnerUpsert productUpsert importCreate importResume"
+    )
     | _fields(
         DESIGNING,
         "metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd badgeCreate "
@@ -60,7 +64,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Viewer": _fields(ALL, "name roles program partner region"),
     "Program": _fields(ALL, "key name currency timeZone locale"),
     "Region": _fields(ALL, "code name parent"),
-    "PageInfo": _fields(READING, "hasNextPage hasPreviousPage startCursor endCursor"),
+    "PageInfo": _fields(ALL, "hasNextPage hasPreviousPage startCursor endCursor"),
     "Node": _fields(READING, "id"),
     "UserError": _fields(ALL, "code message field"),
     # ---------------------------------------------------------------------------------------- a partner's standing
@@ -115,6 +119,17 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         READING | SENDING,
         "line sku quantity amount unit reportedQuantity reportedUnit quantityLeft amountLeft",
     ),
+    # ------------------------------------------------------------------------------------------------------ imports
+    "Import": _fields(
+        IMPORTING,
+        "id kind state fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused "
+        "refusedByReason activities createdAt startedAt finishedAt error refusals refusedUrl",
+    )
+    | _fields(SENDING, "uploadUrl"),
+    **_page("Import", IMPORTING),
+    "RefusedReason": _fields(IMPORTING, "code count"),
+    "ImportRefusal": _fields(IMPORTING, "line firstLine code message column cells"),
+    **_page("ImportRefusal", IMPORTING),
     # ----------------------------------------------------------------------------------------- answers to mutations
     "ActivityRecordPayload": _fields(SENDING, "outcomes"),
     "ActivityOutcome": _fields(SENDING, "externalId status error facts"),
@@ -123,6 +138,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "ProductUpsertPayload": _fields(SENDING, "products"),
     "Product": _fields(SENDING, "sku name category brand unit packs"),
     "Pack": _fields(SENDING, "unit quantity"),
+    "ImportCreatePayload": _fields(SENDING, "import"),
+    "ImportResumePayload": _fields(SENDING, "import"),
     "MetricCreatePayload": _fields(DESIGNING, "metric"),
     "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
     "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),

@@ -23,6 +23,7 @@ import base.redis
 from api.graphql import routes
 from api.limits import BodyLimit
 from api.problems import json_response, problem
+from api.uploads import OFFSET, UNDER, upload_routes
 from api.watching import REQUEST_ID, Watching
 from base.pools import open_pools
 from base.settings import Settings
@@ -47,18 +48,25 @@ def create_app(
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "traceparent", REQUEST_ID.decode()],
-                expose_headers=[REQUEST_ID.decode()],
+                allow_methods=["GET", "HEAD", "POST", "PUT"],
+                allow_headers=[
+                    "authorization",
+                    "content-type",
+                    "content-range",
+                    "traceparent",
+                    REQUEST_ID.decode(),
+                ],
+                expose_headers=[REQUEST_ID.decode(), OFFSET],
             )
         )
-    middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
+    middleware.append(Middleware(BodyLimit, limit=settings.max_body_bytes, except_under=UNDER))
     return Starlette(
         routes=[
             Route("/", _door),
             Route("/healthz", _alive),
             Route("/readyz", _readiness(pending)),
             *routes(settings),
+            *upload_routes(settings),
         ],
         middleware=middleware,
         exception_handlers={HTTPException: _refusal},

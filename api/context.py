@@ -32,6 +32,8 @@ class Session:
     response: Response | None = None
     connection_params: Mapping[str, Any] | None = None
     network: dict[str, Any] = field(default_factory=dict)
+    max_import_bytes: int = 0
+    """The largest file that may be announced."""
 
 
 class Context:

@@ -41,6 +41,7 @@ class Endpoint(GraphQL[Session, None]):
 
     def __init__(self, settings: Settings, *, authenticator: Authenticator, clock: Clock) -> None:
         self._is_development = settings.environment is Environment.DEVELOPMENT
+        self._max_import_bytes = settings.max_import_bytes
         super().__init__(
             build_schema(introspection=self._is_development),
             graphql_ide=None,
@@ -77,7 +78,9 @@ class Endpoint(GraphQL[Session, None]):
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:
-        session = Session(self._clock, request.headers.get("accept-language"))
+        session = Session(
+            self._clock, request.headers.get("accept-language"), max_import_bytes=self._max_import_bytes
+        )
         if isinstance(response, Response):
             session.response = response
             header = request.headers.get("authorization")

@@ -20,14 +20,18 @@ class _TooLarge(Exception):
 
 
 class BodyLimit:
-    """Refuses a request body of more than `limit` bytes with PAYLOAD_TOO_LARGE, whether or not it was announced."""
+    """Refuses a request body of more than `limit` bytes with PAYLOAD_TOO_LARGE, whether or not it was announced.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    What lies under the path `except_under` reads its body in a stream, and has a limit of its own.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, except_under: str) -> None:
         self._app = app
         self._limit = limit
+        self._except_under = except_under
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(self._except_under):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest request body that is read, in bytes."
     )
+    max_import_bytes: int = Field(
+        default=1024**3, ge=1, description="Largest file that is taken in by upload, in bytes."
+    )
     firebase_credentials: Path | None = Field(
         default=None,
         description="Service account file of the Firebase project that carries phone push; without it nothing is "

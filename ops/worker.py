@@ -1,8 +1,8 @@
 """The worker: what runs beside the API, once per process that is not `--only api`.
 
 The relay hands the outbox to its consumers, each in a loop and at a pace of its own: Redis standing still holds up the
-boards, and nothing else. The ticks are woken by `ops.scheduler` in the one elected process, and ask the database what
-is due.
+boards, and nothing else. Jobs are done one at a time, and left to another worker when this one stops. The ticks are
+woken by `ops.scheduler` in the one elected process, and ask the database what is due.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from base import outbox, parked
+from base import jobs, outbox, parked
 from base.clock import Clock
 from base.logs import saying
 from base.outages import outage_of
@@ -19,6 +19,8 @@ from base.outbox import Consumer
 from base.settings import Settings
 from base.telemetry import counter
 from game.review import review_all
+from imports.job import ImportJob, drop_abandoned
+from imports.uploads import JOB as IMPORT_JOB
 from leaderboards import projector, rebuild, seasons
 from ops.scheduler import Tick
 from push import live, notifier
@@ -57,15 +59,19 @@ class Worker:
             Tick("boards", 5, self._heal_boards),
             Tick("deliveries", 1, self._deliver),
             Tick("outbox", 30, outbox.drop_consumed),
+            Tick("imports", 3600, self._drop_abandoned_imports),
+            Tick("jobs", 3600, jobs.drop_old_log),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until `stop`."""
+        """Relay, and do jobs, until `stop`."""
         await outbox.register(*self._consumers)
         async with asyncio.TaskGroup() as group:
             for name, consumer in self._consumers.items():
                 with saying(consumer=name):  # the task keeps it
                     group.create_task(relay(name, consumer, stop))
+            # One import at a time: it takes what a process has of a core.
+            group.create_task(jobs.Runner(IMPORT_JOB, ImportJob(self._clock).work).run(stop))
 
     async def _advance_seasons(self) -> None:
         await seasons.advance_seasons(self._clock.now())
@@ -75,6 +81,9 @@ class Worker:
 
     async def _heal_boards(self) -> None:
         await rebuild.heal()
+
+    async def _drop_abandoned_imports(self) -> None:
+        await drop_abandoned(self._clock.now())
 
     async def _deliver(self) -> None:
         for channel in self._channels:

@@ -5,6 +5,7 @@ import strawberry
 from api.schema.activity import ActivityMutation
 from api.schema.badge import BadgeMutation
 from api.schema.device import DeviceMutation
+from api.schema.imports import ImportMutation
 from api.schema.leaderboard import LeaderboardMutation
 from api.schema.metric import MetricMutation
 from api.schema.mission import MissionMutation
@@ -30,5 +31,6 @@ class Mutation(
     LeaderboardMutation,
     PointsMutation,
     DeviceMutation,
+    ImportMutation,
 ):
     pass

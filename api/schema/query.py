@@ -8,6 +8,7 @@ from api.context import Info
 from api.ids import decode_id, read_cursor
 from api.schema.activity import ActivityQuery
 from api.schema.badge import BadgeQuery
+from api.schema.imports import ImportQuery
 from api.schema.leaderboard import Leaderboard
 from api.schema.metric import MetricQuery
 from api.schema.mission import Mission
@@ -82,5 +83,6 @@ class Query(
     MetricQuery,
     EarningRuleQuery,
     ActivityQuery,
+    ImportQuery,
 ):
     pass

@@ -5,15 +5,18 @@ from typing import Any, Final
 import pytest
 
 from api.access import ACCESS
+from api.ids import global_id
 from api.roles import Role
 from metrics.rules import Measure
 from tests.api.door import Api, open_api
+from tests.services.imports.taking import MAPPING, begin
 from tests.world import World, sale
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
 AT: Final = "2026-11-20T07:00:00Z"
 READERS: Final = "PARTNER SALES_REP REGIONAL_LEAD MARKETER FINANCE ADMIN"
+IMPORTERS: Final = "MARKETER FINANCE ADMIN INTEGRATION"
 
 QUERIES: Final[dict[str, tuple[str, str]]] = {
     "viewer": ("{ viewer { name roles program { key } } }", f"{READERS} INTEGRATION"),
@@ -29,6 +32,8 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
     "activity": ('{ activity(source: "pos", externalId: "a1") { kind } }', f"{READERS} INTEGRATION"),
+    "import": ('{ import(id: "x") { id refusals { edges { node { line } } } } }', IMPORTERS),
+    "imports": ("{ imports { edges { node { id state } } pageInfo { hasNextPage } } }", IMPORTERS),
 }
 ACTIVITY: Final = {
     "source": "pos",
@@ -47,6 +52,7 @@ MISSION: Final = {
     "rewards": [{"points": 5}],
 }
 SENDERS: Final = "INTEGRATION ADMIN"
+OF_AN_IMPORT: Final = "the id of an import of the program"
 DESIGNERS: Final = "MARKETER ADMIN"
 MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "activityRecord": ({"activities": [ACTIVITY]}, SENDERS),
@@ -81,6 +87,11 @@ MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
         {"partner": "shop", "amount": 5, "reason": "goodwill", "idempotencyKey": "k1"},
         "FINANCE ADMIN",
     ),
+    "importCreate": (
+        {"kind": "SALES", "fileName": "sales.csv", "size": 100, "mapping": MAPPING, "digest": "ab" * 32},
+        SENDERS,
+    ),
+    "importResume": ({"id": OF_AN_IMPORT}, SENDERS),
     "deviceRegister": ({"token": "abc", "platform": "ANDROID"}, "PARTNER"),
 }
 
@@ -90,6 +101,7 @@ async def furnish(api: Api) -> None:
     await api.world.earn("base", amount=1)
     await api.world.mission("autumn", {"sales": 1000}, points=40, publish=False)
     await api.world.accept(sale("a1", "shop", 10))
+    await begin(api.world, b"doc")
 
 
 async def state_of(world: World) -> dict[str, object]:
@@ -133,7 +145,11 @@ async def change(api: Api, role: Role, name: str) -> dict[str, Any]:
     """What the mutation of that case answers."""
     type_name = name[0].upper() + name[1:]
     document = f"mutation ($input: {type_name}Input!) {{ {name}(input: $input) {{ __typename }} }}"
-    return await api.answer(role, document, {"input": MUTATIONS[name][0]})
+    given = MUTATIONS[name][0]
+    if OF_AN_IMPORT in given.values():
+        (row,) = await api.world.rows("SELECT min(id) FROM import WHERE program_id = $1")
+        given = {"id": global_id("Import", api.program, row[0])}
+    return await api.answer(role, document, {"input": given})
 
 
 @pytest.mark.parametrize("role", Role)

@@ -1,0 +1,170 @@
+"""The job of an import whose file was uploaded: its bytes on the worker's disk, taken in, and dropped once it is DONE.
+
+A worker that is told to stop leaves the import after a batch, where another one goes on. A fault of the file ends the
+import as FAILED, with the reason; it can be resumed for as long as its file is kept.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final, cast
+
+from base.clock import Clock
+from base.database import transaction
+from base.errors import DomainError, Invalid, NotFound
+from base.jobs import Postponed
+from base.outages import outage_of
+from imports.service import run_import
+from imports.store import Import, ImportMoved, ImportState, Step, find_import, import_of
+from imports.uploads import FileGone, enqueue_import, read_pieces
+
+KEPT: Final = timedelta(days=7)
+"""How long a file is kept that nobody goes on with."""
+MOVED_SECONDS: Final = 5
+"""After which an import is looked at again that another process works on."""
+DROPPED: Final = 10
+
+FAIL: Final = """
+UPDATE import SET state = 'FAILED', error = $3, finished_at = $4
+WHERE program_id = $1 AND id = $2 AND state IN ('QUEUED', 'RUNNING')
+"""
+RESUME: Final = """
+UPDATE import i SET state = 'QUEUED', error = NULL, finished_at = NULL
+FROM import_upload u
+WHERE i.program_id = $1 AND i.id = $2 AND i.state = 'FAILED'
+  AND u.program_id = i.program_id AND u.import_id = i.id AND u.received = i.file_size
+RETURNING i.*
+"""
+TOUCH: Final = "UPDATE import_upload SET moved_at = $3 WHERE program_id = $1 AND import_id = $2"
+# The file goes, with what is known of it: pieces before the upload that they belong to.
+DROP_PIECES: Final = """
+DELETE FROM import_piece p USING unnest($1::bigint[], $2::bigint[]) AS d (program_id, import_id)
+WHERE p.program_id = d.program_id AND p.import_id = d.import_id
+"""
+DROP_UPLOADS: Final = """
+DELETE FROM import_upload u USING unnest($1::bigint[], $2::bigint[]) AS d (program_id, import_id)
+WHERE u.program_id = d.program_id AND u.import_id = d.import_id
+"""
+GIVE_UP: Final = """
+UPDATE import i SET state = 'FAILED', error = 'FILE_GONE: the file did not come in time', finished_at = $3
+FROM unnest($1::bigint[], $2::bigint[]) AS d (program_id, import_id)
+WHERE i.program_id = d.program_id AND i.id = d.import_id AND i.state = 'UPLOADING'
+"""
+LEFT: Final = """
+SELECT u.program_id, u.import_id FROM import_upload u
+JOIN import i ON i.program_id = u.program_id AND i.id = u.import_id
+WHERE u.moved_at < $1 AND i.state IN ('UPLOADING', 'FAILED', 'DONE')
+ORDER BY u.moved_at LIMIT $2 FOR UPDATE OF u SKIP LOCKED
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Left(Exception):
+    """The worker is to leave the import after this batch."""
+
+
+class ImportJob:
+    """Takes uploaded files in: the work of `base.jobs`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def work(self, payload: bytes, leave: asyncio.Event) -> None:
+        """Take the import that the payload names to its end. Raises `Postponed` where it is not its end."""
+        program_id, import_id = map(int, payload.split(b"/"))
+        one = await find_import(program_id=program_id, import_id=import_id)
+        if one is not None and one.state in (ImportState.QUEUED, ImportState.RUNNING):
+            await self._take(one, leave)
+            one = await find_import(program_id=program_id, import_id=import_id)
+        if one is not None and one.state is ImportState.DONE:
+            await drop_files([(program_id, import_id)])
+
+    async def _take(self, one: Import, leave: asyncio.Event) -> None:
+        def tell(_: Step) -> None:
+            if leave.is_set():
+                raise Left
+
+        key = {"program_id": one.program_id, "import_id": one.id}
+        try:
+            async with _on_disk(one, leave) as stream:
+                await run_import(**key, stream=stream, clock=self._clock, tell=tell)
+        except Left as left:
+            raise Postponed from left
+        except ImportMoved as moved:
+            raise Postponed(MOVED_SECONDS) from moved
+        except Exception as error:
+            if leave.is_set() or outage_of(error) is not None:
+                raise  # it goes on elsewhere, or later
+            await self._fail(one, error)
+
+    async def _fail(self, one: Import, error: Exception) -> None:
+        """What was recorded stands; the reason is told, and the import can be resumed."""
+        if isinstance(error, DomainError):
+            told = f"{error.code}: {error.message}"
+        else:
+            log.error("import %d of program %d failed", one.id, one.program_id, exc_info=error)
+            told = "INTERNAL: something went wrong on our side"
+        async with transaction() as connection:
+            now = self._clock.now()
+            await connection.execute(FAIL, one.program_id, one.id, told, now)
+            await connection.execute(TOUCH, one.program_id, one.id, now)
+
+
+@asynccontextmanager
+async def _on_disk(one: Import, leave: asyncio.Event) -> AsyncIterator[BinaryIO]:
+    """The file, whole, without a name on the worker's disk: it is gone when the worker is, however that ends."""
+    with await asyncio.to_thread(TemporaryFile) as file:
+        async for piece in read_pieces(program_id=one.program_id, import_id=one.id):
+            if leave.is_set():
+                raise Left
+            await asyncio.to_thread(file.write, piece)
+        if file.tell() != one.file_size:
+            raise FileGone("the file is not here any more: announce it anew")
+        file.seek(0)
+        yield cast(BinaryIO, file)
+
+
+async def resume_import(*, program_id: int, import_id: int, now: datetime) -> Import:
+    """Queue a FAILED import once more; one that goes on by itself, or is DONE, is answered as it stands.
+
+    NOT_FOUND, FILE_GONE, UPLOAD_INCOMPLETE.
+    """
+    async with transaction() as connection:
+        row = await connection.fetchrow(RESUME, program_id, import_id)
+        if row is not None:
+            await connection.execute(TOUCH, program_id, import_id, now)
+            await enqueue_import(connection, program_id=program_id, import_id=import_id)
+            return import_of(row)
+    one = await find_import(program_id=program_id, import_id=import_id)
+    if one is None:
+        raise NotFound("there is no such import", field=["id"])
+    if one.state is ImportState.UPLOADING:
+        raise Invalid("its file is not here yet", code="UPLOAD_INCOMPLETE", field=["id"])
+    if one.state is ImportState.FAILED:
+        raise FileGone("its file is not here any more: announce it anew", field=["id"])
+    return one
+
+
+async def drop_files(keys: list[tuple[int, int]]) -> None:
+    """Drop the files of these imports: (program, import)."""
+    columns = [program for program, _ in keys], [number for _, number in keys]
+    async with transaction() as connection:
+        await connection.execute(DROP_PIECES, *columns)
+        await connection.execute(DROP_UPLOADS, *columns)
+
+
+async def drop_abandoned(now: datetime) -> None:
+    """Drop the files that nobody has gone on with for `KEPT`; imports that waited for theirs have FAILED."""
+    while True:
+        async with transaction() as connection:
+            left = await connection.fetch(LEFT, now - KEPT, DROPPED)
+            columns = [row["program_id"] for row in left], [row["import_id"] for row in left]
+            await connection.execute(GIVE_UP, *columns, now)
+            await connection.execute(DROP_PIECES, *columns)
+            await connection.execute(DROP_UPLOADS, *columns)
+        if len(left) < DROPPED:
+            return
