@@ -18,13 +18,15 @@ from ops.cli import build_app
 ROOT: Final = Path(__file__).parents[2]
 REFERENCE: Final = ROOT / "docs" / "reference"
 PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-ROOMS: Final = ("activity", "partners", "metrics", "loyalty", "game", "leaderboards", "push", "api", "base")
+ROOMS: Final = (
+    "activity", "partners", "metrics", "loyalty", "game", "leaderboards", "push", "imports", "api", "base",
+)  # fmt: skip
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEREDOC: Final = re.compile(r"<<'?EOF'?\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
 NO_CODES: Final = {"RETURN", "MITRA_MAX_BODY_BYTES"}
 """What the page of error codes names beside them."""
 SHELL: Final = ("sh", "bash")
-CODE: Final = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*")
+CODE: Final = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*|NO(?:_[A-Z]+)+")
 EVERYWHERE: Final = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -159,7 +161,7 @@ def codes_of(tree: ast.AST) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Name("Refusal" | "refusal" | "Unauthenticated"), args=[first, *_]):
                 yield from texts(first)
-            case ast.Call(func=ast.Name("problem"), args=[_, second, *_]):
+            case ast.Call(func=ast.Name("problem" | "Refused"), args=[_, second, *_]):
                 yield from texts(second)
             case ast.Call(func=ast.Name("unknown"), args=[first, *_]):
                 yield from (f"UNKNOWN_{noun.upper()}" for noun in texts(first))
