@@ -26,6 +26,15 @@ LOCK: Final = 0x5449434B
 ELECTION_SECONDS: Final = 2.0
 """How often a follower stands for election, and how often the leader checks that it still is one."""
 
+SESSION: Final = {
+    "application_name": "mitra scheduler",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "2",
+}
+"""Of the connection that holds the lock. A machine that is gone says nothing, and its connection would stay for hours;
+so the server asks it. Over a Unix socket these are not used."""
+
 LEADER: Final = gauge("mitra_scheduler_leader", "Whether this process runs the schedule: 1 or 0.")
 TICK_SECONDS: Final = histogram("mitra_tick_seconds", "Time of a turn of a tick.", "tick")
 TICK_FAILURES: Final = counter("mitra_tick_failures_total", "Turns of a tick that failed.", tick=())
@@ -106,9 +115,7 @@ async def _run(tick: Tick, running: set[asyncio.Task[None]]) -> None:
 @asynccontextmanager
 async def _candidacy(url: str) -> AsyncIterator[tuple[asyncpg.Connection, asyncio.Event]]:
     """A connection to hold the lock with, and an event that tells that it was lost."""
-    connection = await asyncpg.connect(
-        url, timeout=10, server_settings={"application_name": "mitra scheduler"}
-    )
+    connection = await asyncpg.connect(url, timeout=10, server_settings=SESSION)
     lost = asyncio.Event()
     connection.add_termination_listener(lambda _: lost.set())
     try:
