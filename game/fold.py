@@ -141,8 +141,7 @@ def _take_in(state: State, draft: Draft, tier: Tier | None, grants: Sequence[Gra
     original = Original.of(activity)
     state.originals[draft.key] = original
     state.moments[activity.id] = draft.moment
-    if draft.partner_id in state.history:
-        state.history[draft.partner_id].append(original)
+    state.remember(original)
     root = transaction.because.add(
         "activity", kind=activity.kind, source=activity.source, externalId=activity.external_id
     )

@@ -225,7 +225,7 @@ async def load_history_into(connection: Connection, state: State, *, partner_ids
     for partner_id in partner_ids:
         state.history[partner_id] = []
     for activity_id, original in found.items():
-        state.history[original.activity.partner_id].append(known.get(activity_id, original))
+        state.remember(known.get(activity_id, original))
     state.points_left = await load_points(
         connection, program_id=state.plan.program_id, activity_ids=list(found)
     )

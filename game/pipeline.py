@@ -107,7 +107,7 @@ class Candidate:
 
 
 Settle: TypeAlias = Callable[[Connection, Sequence[Outcome]], Awaitable[None]]
-"""What a caller writes in the same transaction, once it is decided what became of its activities; raising undoes all."""
+"""What a caller writes in the same transaction, when it is decided what became of its activities. Raising undoes all."""
 
 
 async def record(
@@ -121,7 +121,8 @@ async def record(
     """Record activities, in the order given; each stands or falls by itself. Outcomes come in the same order.
 
     With `history`, to where the clock of a load of the past has come, each is booked at the time at which it occurred,
-    as if it had been sent then; but that clock only runs forwards. `settle` is called before the commit, again wherever the batch is tried again.
+    as if it had been sent then; but that clock only runs forwards. `settle` is called before the commit, and again
+    wherever the batch is tried again.
 
     Raises `WrongSize`.
     """

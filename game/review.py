@@ -129,7 +129,7 @@ async def _load(
     state.points_left = points
     state.history = {partner_id: [] for partner_id in partner_ids}
     for original in history.values():
-        state.history[original.activity.partner_id].append(original)
+        state.remember(original)
     await load_lots_into(connection, state, partner_ids=partner_ids, activity_ids=())
     return true, state
 

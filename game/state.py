@@ -1,5 +1,6 @@
 """What a batch decides on: all the state of its partners, held in memory between one load and one write."""
 
+from bisect import insort_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from game.missions.rules import Completion
 from game.plan import Plan
 from loyalty.ledger.books import Books, Lot, Transaction
 from loyalty.tiers.rules import Standing, Tier
-from metrics.history import reached_at
+from metrics.history import occurred, reached_at
 from metrics.meters import Meters
 from metrics.rules import MeterKey, Movement
 from metrics.windows import local_day
@@ -73,6 +74,7 @@ class State:
     """Of the series that are being filled, the last partner whose past is in it."""
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)
     history: dict[int, list[Original]] = field(default_factory=dict)
+    """In the order of `occurred_at`."""
     points_left: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Points that the activities in `history` still stand for, (earned, rewards)."""
     reward_transactions: dict[str, int] = field(default_factory=dict)
@@ -96,9 +98,15 @@ class State:
             meter.move(amount, occurred_at=occurred_at)
             if took_last:
                 history = self.history.get(key[2], ())
-                found = reached_at(movement.series, key[1], history, self.points_left)
+                found = reached_at(movement.series, key[1], history, self.points_left, until=occurred_at)
                 meter.reached_at = found or meter.reached_at
             self.note_ladder(key)
+
+    def remember(self, original: Original) -> None:
+        """Take an activity into its partner's history, where that is held."""
+        history = self.history.get(original.activity.partner_id)
+        if history is not None:
+            insort_right(history, original, key=occurred)
 
     def is_filled(self, series_id: int, partner_id: int) -> bool:
         """Whether the partner's meters of a series hold its past too. Where not, a review is on its way."""

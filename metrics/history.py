@@ -3,8 +3,9 @@
 The same counting as on the live path, from nothing to what is left of each activity.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 
 from activity.returns import Original
@@ -13,6 +14,8 @@ from metrics.counting import Counting, points_of
 from metrics.meters import Meters
 from metrics.rules import POINTS, Measure, Metric, Placed, Series
 
+TWO_DAYS: Final = timedelta(days=2)
+"""By how much the dates of two instants can be out of their order, in whatever zones they were read."""
 WITHOUT_LINES: Final = frozenset({Measure.COUNT, Measure.DISTINCT_DAYS})
 """What an activity without lines moves."""
 
@@ -44,19 +47,28 @@ def recount(
 
 
 def reached_at(
-    series: Series, window_start: date, history: Iterable[Original], points: PointsLeft
+    series: Series, window_start: date, history: Sequence[Original], points: PointsLeft, *, until: datetime
 ) -> datetime | None:
-    """The greatest `occurred_at` among what still counts in the window; None where nothing does."""
-    return max(
-        (
-            one.activity.occurred_at
-            for one in history
-            if series.metric.counts(one.activity.kind)
+    """The greatest `occurred_at`, `until` at most, among what still counts in the window; None where nothing does.
+
+    `history` is in the order of `occurred_at`: it is looked through from its end, and no further than the window.
+    """
+    for place in range(bisect_right(history, until, key=occurred), 0, -1):
+        one = history[place - 1]
+        if one.activity.local_date + TWO_DAYS < window_start:
+            return None
+        if (
+            series.metric.counts(one.activity.kind)
             and still_counts(series.metric, one, points)
             and series.window(one.activity) == window_start
-        ),
-        default=None,
-    )
+        ):
+            return one.activity.occurred_at
+    return None
+
+
+def occurred(original: Original) -> datetime:
+    """When it happened: what a history is ordered by."""
+    return original.activity.occurred_at
 
 
 def still_counts(metric: Metric, original: Original, points: PointsLeft) -> bool:
