@@ -41,7 +41,7 @@ REQUESTS: Final = counter(
 )
 REQUEST_SECONDS: Final = histogram(
     "mitra_request_seconds",
-    "Time to answer a request; of a subscription, the time that it lasts.",
+    "Time to answer a request; subscriptions are not among them.",
     "operation",
 )
 SOCKETS: Final = gauge("mitra_sockets", "Sockets that are open.")
@@ -126,10 +126,11 @@ class Watching:
 
 
 def count(work: Work, seconds: float) -> None:
-    """Count a piece of work that has been answered."""
+    """Count a piece of work that has been answered. A subscription lasts: that is no time to answer."""
     operation = work.fields.get("operation", NO_OPERATION)
     REQUESTS.labels(operation, work.codes[0] if work.codes else "OK").inc()
-    REQUEST_SECONDS.labels(operation).observe(seconds)
+    if not operation.startswith("subscription "):
+        REQUEST_SECONDS.labels(operation).observe(seconds)
 
 
 def tell_operation(work: Work, seconds: float) -> None:

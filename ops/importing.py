@@ -70,7 +70,7 @@ async def import_file(settings: Settings, source: ImportSource, *, importer: Imp
     Raises `CannotImport`, and what the importer raises: the import then says why, and can be taken up again.
     """
     check_file(source.file)
-    async with open_installation(settings) as servers:
+    async with open_installation(settings, process="import") as servers:
         return await servers.guard(
             _import_file(Console(highlight=False), source, importer=importer, clock=SystemClock())
         )

@@ -53,7 +53,7 @@ async def _load(settings: "Settings", weeks: int | None) -> None:
     from ops.demo.loading import load_demo
     from ops.installation import open_installation
 
-    async with open_installation(settings) as servers:
+    async with open_installation(settings, process="demo") as servers:
         await servers.guard(load_demo(Console(highlight=False), weeks=weeks, clock=SystemClock()))
 
 
