@@ -107,7 +107,7 @@ class Candidate:
 
 
 Settle: TypeAlias = Callable[[Connection, Sequence[Outcome]], Awaitable[None]]
-"""What a caller writes in the same transaction, when it is decided what became of its activities. Raising undoes all."""
+"""What a caller writes in the same transaction, once its activities are decided. Raising undoes all."""
 
 
 async def record(
