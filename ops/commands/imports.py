@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     imports = typer.Typer(
         help="Take files in, from ERP, POS and CRM systems; how far each has come.", no_args_is_help=True
     )
-    for command in (check, partners, products, balances, show):
+    for command in (check, sales, partners, products, balances, show):
         imports.command()(command)
     imports.command("list")(list_all)
     app.add_typer(imports, name="import")
@@ -51,6 +51,40 @@ def check(
     check_import(file, write=write)
 
 
+def sales(
+    file: File,
+    mapping: Annotated[
+        Path, typer.Option(help="A TOML file that says how to read the columns: see `mitra import check`.")
+    ],
+    program: Program = None,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history", help="Book each sale at the time at which it happened, as if it had been sent then."
+        ),
+    ] = False,
+) -> None:
+    """Record sales and returns out of an ERP's or a POS system's export. What was recorded before counts once.
+
+    Exit status 0 where the file was taken to its end, whatever was refused; refused rows are written beside it, and
+    can be mended and imported alone. The same command goes on where it was stopped.
+
+    Example: [bold]mitra import sales invoices.csv.gz --mapping invoices.toml[/bold]
+    """
+    from base.settings import Settings
+    from imports.mapping_toml import parse_sales_mapping
+    from imports.sales import import_sales
+    from imports.store import ImportKind
+    from ops.importing import ImportSource, import_file, read_mapping
+    from ops.running import run
+
+    settings = Settings()
+    text = read_mapping(mapping)
+    parse_sales_mapping(text)
+    source = ImportSource(file=file, kind=ImportKind.SALES, mapping=text, history=history, program=program)
+    run(import_file(settings, source, importer=import_sales), settings)
+
+
 def partners(
     file: File,
     mapping: Mapping = None,
@@ -70,7 +104,7 @@ def partners(
     from ops.importing import read_mapping
 
     text = read_mapping(mapping)
-    _import_masters("PARTNERS", file, with_new_regions(text) if create_regions else text, program)
+    _import("PARTNERS", file, with_new_regions(text) if create_regions else text, program)
 
 
 def products(file: File, mapping: Mapping = None, program: Program = None) -> None:
@@ -80,7 +114,7 @@ def products(file: File, mapping: Mapping = None, program: Program = None) -> No
     """
     from ops.importing import read_mapping
 
-    _import_masters("PRODUCTS", file, read_mapping(mapping), program)
+    _import("PRODUCTS", file, read_mapping(mapping), program)
 
 
 def balances(file: File, mapping: Mapping = None, program: Program = None) -> None:
@@ -90,21 +124,21 @@ def balances(file: File, mapping: Mapping = None, program: Program = None) -> No
     """
     from ops.importing import read_mapping
 
-    _import_masters("BALANCES", file, read_mapping(mapping), program)
+    _import("BALANCES", file, read_mapping(mapping), program)
 
 
-def _import_masters(kind: str, file: Path, mapping: str, program: str | None) -> None:
+def _import(kind: str, file: Path, mapping: str, program: str | None, *, history: bool = False) -> None:
     from base.settings import Settings
-    from imports.masters.mapping import parse_master_mapping
-    from imports.masters.work import import_masters
+    from imports.service import WAYS
     from imports.store import ImportKind
     from ops.importing import ImportSource, import_file
     from ops.running import run
 
     settings = Settings()
-    source = ImportSource(file=file, kind=ImportKind(kind), mapping=mapping, program=program)
-    parse_master_mapping(mapping, source.kind)
-    run(import_file(settings, source, importer=import_masters), settings)
+    source = ImportSource(file=file, kind=ImportKind(kind), mapping=mapping, history=history, program=program)
+    way = WAYS[source.kind]
+    way.parse(mapping)
+    run(import_file(settings, source, importer=way.take), settings)
 
 
 def list_all(
