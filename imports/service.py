@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from base.clock import Clock
-from base.errors import Invalid, NotFound
+from base.errors import NotFound
 from imports.importer import Importer, Tell
 from imports.mapping_toml import parse_sales_mapping
+from imports.masters.mapping import parse_master_mapping
+from imports.masters.work import import_masters
 from imports.sales import import_sales
 from imports.store import Import, ImportKind, find_import
 
@@ -21,16 +23,16 @@ class Way:
     take: Importer
 
 
+def _masters(kind: ImportKind) -> Way:
+    return Way(lambda text: parse_master_mapping(text, kind), import_masters)
+
+
 WAYS: Final[Mapping[ImportKind, Way]] = {
     ImportKind.SALES: Way(parse_sales_mapping, import_sales),
+    ImportKind.PARTNERS: _masters(ImportKind.PARTNERS),
+    ImportKind.PRODUCTS: _masters(ImportKind.PRODUCTS),
+    ImportKind.BALANCES: _masters(ImportKind.BALANCES),
 }
-
-
-def way_of(kind: ImportKind) -> Way:
-    """How files of this kind are taken in. NOT_SUPPORTED."""
-    if kind not in WAYS:
-        raise Invalid(f"{kind} cannot be imported yet", code="NOT_SUPPORTED", field=["kind"])
-    return WAYS[kind]
 
 
 async def run_import(
@@ -40,4 +42,4 @@ async def run_import(
     one = await find_import(program_id=program_id, import_id=import_id)
     if one is None:
         raise NotFound("there is no such import", field=["id"])
-    return await way_of(one.kind).take(one, stream, clock, tell)
+    return await WAYS[one.kind].take(one, stream, clock, tell)

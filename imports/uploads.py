@@ -18,7 +18,7 @@ from base import jobs
 from base.clock import Clock
 from base.database import Connection, reading, transaction
 from base.errors import DomainError, Invalid, NotFound
-from imports.service import way_of
+from imports.service import WAYS
 from imports.store import Import, ImportKind, ImportState, import_of
 from imports.toml import InvalidMapping
 from partners.checks import check_name
@@ -155,7 +155,7 @@ def _check(given: Announced, largest: int) -> bytes | None:
     if given.digest is not None and not DIGEST.fullmatch(given.digest.lower()):
         raise Invalid("64 hexadecimal digits of a SHA-256", code="INVALID_DIGEST", field=["digest"])
     try:
-        way_of(given.kind).parse(given.mapping)
+        WAYS[given.kind].parse(given.mapping)
     except InvalidMapping as error:
         raise InvalidMapping(error.message, field=["mapping", *error.field]) from error
     return None if given.digest is None else bytes.fromhex(given.digest)

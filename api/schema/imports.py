@@ -149,7 +149,10 @@ class ImportCreateInput:
     kind: ImportKind
     file_name: str
     size: BigInt = strawberry.field(description="Of the file, in bytes.")
-    mapping: str = strawberry.field(description="How its columns are to be read: TOML.")
+    mapping: str = strawberry.field(
+        default="",
+        description="How its columns are to be read: TOML. Master data may have them by their names.",
+    )
     digest: str | None = strawberry.field(
         default=None,
         description="Its SHA-256 in hexadecimal digits. With it the same file with the same mapping goes on "
