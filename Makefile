@@ -17,12 +17,13 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 PYTEST_ARGS ?=
+ROWS ?=
 SECONDS ?= 900
 
-.PHONY: help setup run test check bench soak image-check fmt schema settings lock reset clean
+.PHONY: help setup run test check bench bench-growth bench-growth-full soak image-check fmt schema settings lock reset clean
 
 help: ## list every task
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv and install the locked dependencies (quick when nothing changed)
 
@@ -53,8 +54,14 @@ check: setup ## the checks that run no test
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 
-bench: setup ## print the benchmark rows, floor and Mitra measured in one run
-	@$(BIN)/python -m bench
+bench: setup ## print the benchmark rows, floor and Mitra measured in one run (ROWS= for some: ingest, single, two, import)
+	@$(BIN)/python -m bench $(ROWS)
+
+bench-growth: setup ## the ingest rate with 200,000 partners and 5,000,000 lines there (20 GiB of disk, ten minutes)
+	@$(BIN)/python -m bench growth
+
+bench-growth-full: setup ## the same with 1,000,000 partners and 20,000,000 lines (50 GiB of disk, most of an hour)
+	@$(BIN)/python -m bench growth-full
 
 soak: setup ## break a real installation under load for 15 minutes, and look over it (SECONDS= for another time)
 	@$(BIN)/python -m tests.soak --seconds $(SECONDS)

@@ -42,6 +42,7 @@ class World:
 
     program_id: int
     began_at: datetime
+    partners: int = PARTNERS
 
 
 async def build(key: str, *, now: datetime) -> World:
@@ -121,15 +122,16 @@ async def _boards(program_id: int, now: datetime) -> None:
         await create_leaderboard(program_id=program_id, leaderboard=board, now=now)
 
 
-def sales(world: World, count: int, *, seed: int) -> Sequence[ActivityInput]:
-    """`count` sales of five lines each, some minutes apart, over all partners."""
+def sales(world: World, count: int, *, seed: int, share: tuple[int, int] = (0, 1)) -> Sequence[ActivityInput]:
+    """`count` sales of five lines each, some minutes apart, over all partners; of a share (1, 2), over every second."""
     draw = random.Random(seed)
+    first, step = share
     return [
         ActivityInput(
             source="bench",
             external_id=f"{seed}-{n}",
             kind="SALE",
-            partner=f"p{draw.randrange(PARTNERS)}",
+            partner=f"p{draw.randrange(first, world.partners, step)}",
             occurred_at=world.began_at - timedelta(seconds=draw.randrange(3600)),
             lines=[
                 LineInput(
