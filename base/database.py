@@ -25,6 +25,8 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import ConfigurationError
 from tortoise.transactions import in_transaction
 
+from base.outages import AWAY, outage_of
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 Result = TypeVar("Result")
@@ -143,6 +145,9 @@ async def transaction() -> AsyncIterator[Connection]:
 
 async def _leave(opened: TransactionContext, error: BaseException | None) -> None:
     """Roll back after an error, or commit. A rollback that takes long waits for a server that does not answer."""
+    if error is not None and outage_of(error) is AWAY:
+        _let_go(opened)  # there is nobody left to ask for a rollback
+        return
     try:
         if error is None:
             await opened.__aexit__(None, None, None)

@@ -66,9 +66,10 @@ CLASSES: Final = {
 
 LOST: Final = (
     "connection is closed",
+    "connection was closed",
     "released back to the pool",
     "pool is closing",
-    "connection was closed",
+    "cannot switch to state",  # the server said good-bye between two statements
 )
 """How asyncpg says, without a SQLSTATE, that a connection ended before it was asked."""
 

@@ -96,7 +96,7 @@ def batches_of(number: int) -> list[list[ActivityInput]]:
     for place in range(BATCHES * SIZE):
         name, shop = f"r{number}-{place}", SHOPS[place % len(SHOPS)]
         if number and place % 5 == 4:
-            of = f"r{number - 1}-{place - 2 if place > 5 else place + 3}"
+            of = f"r{number - 1}-{place - 2 if place > 5 else place + 2}"
             shop = SHOPS[int(of.split("-")[1]) % len(SHOPS)]
             what = of if dice.random() < 0.5 else [back(of, 2, "soap", 1, 3)]
             made.append(return_of(name, shop, what, at=start_of(number)))

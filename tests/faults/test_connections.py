@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from base.database import reading, transaction
+from base.outages import outage_of
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -69,8 +70,9 @@ async def test_a_pooled_connection_that_died_costs_one_transaction(database_url:
 
 async def test_a_connection_that_dies_inside_costs_its_transaction(database_url: str) -> None:
     for _ in range(TURNS):
-        with pytest.raises(DEAD):
+        with pytest.raises(DEAD) as caught:
             await die(database_url)
+        assert outage_of(caught.value) is not None, repr(caught.value)
         await goes_on()
 
 

@@ -1,9 +1,13 @@
-"""Run a soak, and print what it did: python -m tests.soak [--seconds 900] [--seed N]"""
+"""Run a soak, and print what it did: python -m tests.soak [--seconds 900] [--seed N]
+
+With --each there is no chance in it: each fault is met once, shortly and under load, and all is looked over after it.
+"""
 
 import argparse
 import asyncio
 import random
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -19,7 +23,7 @@ from tests.soak.site import Site
 from tests.soak.town import Town, found_town
 from tests.soak.verify import find_faults
 
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0
 BETWEEN: Final = (1.0, 7.0)
 """Seconds between two faults."""
 SUMMARY_SECONDS: Final = 30.0
@@ -54,6 +58,42 @@ async def soak(folder: Path, *, seconds: float, seed: int, say: Report) -> list[
         tell(town, say)
         found += [f"a client complains: {one}" for one in dict.fromkeys(town.tally.complaints)]
         return found
+
+
+async def meet_each(folder: Path, *, say: Report) -> list[str]:
+    """Each fault by itself; what was found to be wrong, by fault."""
+    found = []
+    with Site(folder, apis=1, workers=1).open() as site:
+        await site.migrate()
+        town = await found_town(site)
+        site.start_processes()
+        async with Beside(site.keep(say)):
+            await wait_ready(site)
+            for fault in FAULTS:
+                if fault.is_alone:
+                    wrong = await _meet(town, fault, say)
+                    found += [f"{fault.name}: {one}" for one in wrong]
+                    say(f"MET {fault.name}: {'; '.join(wrong) or 'nothing lost, nothing twice'}")
+    return found
+
+
+async def _meet(town: Town, fault: Fault, say: Report) -> list[str]:
+    """Meet one fault under load, and go on until something is recorded after it."""
+    async with town.recording(clients=2):
+        await _recorded_again(town)
+        await _break(town.site, fault, Shortest(), say)
+        await _recorded_again(town)
+    wrong = await find_faults(town.site, town.program_id, town.tally.accepted)
+    wrong += [f"a client complains: {one}" for one in dict.fromkeys(town.tally.complaints)]
+    town.tally.complaints.clear()
+    return wrong
+
+
+class Shortest(random.Random):
+    """Dice that choose the shortest time."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return a
 
 
 class Beside:
@@ -95,12 +135,17 @@ async def break_things(site: Site, town: Town, dice: random.Random, say: Report,
         chosen = [first, second] if dice.random() < 0.15 and first is not second else [first]
         if {fault.name.split()[0] for fault in chosen} in ({"PostgreSQL"}, {"Redis"}):
             chosen = chosen[:1]  # a server is broken in one way at a time
-        before = town.tally.answers["recorded"]
         await asyncio.gather(*(_break(site, fault, dice, say) for fault in chosen))
-        mended = time.monotonic()
-        while town.tally.answers["recorded"] == before and time.monotonic() < mended + READY_SECONDS:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        say(f"    recorded again after {time.monotonic() - mended:.1f} s")
+        say(f"    recorded again after {await _recorded_again(town):.1f} s")
+
+
+async def _recorded_again(town: Town) -> float:
+    """Wait until one more batch is recorded; after how many seconds that was."""
+    started, before = time.monotonic(), town.tally.answers["recorded"]
+    async with asyncio.timeout(READY_SECONDS):
+        while town.tally.answers["recorded"] == before:  # noqa: ASYNC110  # other processes do it
+            await asyncio.sleep(0.02)
+    return time.monotonic() - started
 
 
 async def _break(site: Site, fault: Fault, dice: random.Random, say: Report) -> None:
@@ -139,17 +184,23 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=None, help="the same faults again (their moments will differ)"
     )
+    parser.add_argument("--each", action="store_true", help="each fault once, shortly")
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     say = Report()
-    say(f"soak of {given.seconds:.0f} s, seed {seed}")
+    say("each fault once" if given.each else f"soak of {given.seconds:.0f} s, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="mitra-soak-", ignore_cleanup_errors=True) as folder:
-        found = asyncio.run(soak(Path(folder), seconds=given.seconds, seed=seed, say=say))
-        if found and (logs := sorted(Path(folder).glob("*.log"))):
-            kept = Path(tempfile.mkdtemp(prefix="mitra-soak-logs-"))
-            for log in logs:
-                (kept / log.name).write_bytes(log.read_bytes())
-            say(f"the logs are kept in {kept}")
+        found = ["it did not come to its end"]
+        try:
+            if given.each:
+                found = asyncio.run(meet_each(Path(folder), say=say))
+            else:
+                found = asyncio.run(soak(Path(folder), seconds=given.seconds, seed=seed, say=say))
+        finally:
+            if found:
+                kept = tempfile.mkdtemp(prefix="mitra-soak-logs-")
+                shutil.copytree(folder, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("servers*"))
+                say(f"the logs are kept in {kept}")
     for line in found:
         say(f"WRONG: {line}")
     say(

@@ -18,11 +18,12 @@ GENTLE: Final = ("deadlock", "serialization", "disk_full", "disconnect")
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to break it; `weight` says how often it is chosen."""
+    """One way to break it; `weight` says how often it is chosen, `is_alone` whether it is always the same."""
 
     name: str
     work: Callable[[Site, random.Random], Awaitable[str | None]]
     weight: int = 2
+    is_alone: bool = True
 
 
 async def kill_api(site: Site, dice: random.Random) -> None:
@@ -157,6 +158,6 @@ FAULTS: Final = (
     Fault("Redis is killed", kill_redis),
     Fault("Redis is flushed", flush_redis),
     Fault("Redis comes back with an old dump", restore_redis),
-    Fault("an API process meets failpoints", fail_api, 4),
-    Fault("a worker meets failpoints", fail_worker, 4),
+    Fault("an API process meets failpoints", fail_api, 4, is_alone=False),
+    Fault("a worker meets failpoints", fail_worker, 4, is_alone=False),
 )

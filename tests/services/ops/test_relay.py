@@ -183,4 +183,6 @@ def test_outages_are_seen_through_what_wraps_them() -> None:
         OSError(13, "x"),
     ):
         assert outage_of(error) is None, error
+    said_good_bye = "cannot switch to state 21; another operation (2) is in progress"
+    assert outage_of(asyncpg.InternalClientError(said_good_bye)) is not None
     assert outage_of(FileNotFoundError("the socket of a server that is down")) is not None
