@@ -53,17 +53,12 @@ class Installation:
     def start(self) -> None:
         """Migrate, make the program, and start all processes."""
         self.run("migrate")
-        self.apis = [self.start_api() for _ in range(2)]
-        self.workers = [self.start_worker() for _ in range(2)]
+        start = self.mitra.start
+        self.apis = [start("serve", "--only", "api", **self.environment) for _ in range(2)]
+        self.workers = [start("serve", "--only", "worker", **self.environment) for _ in range(2)]
         self.run("program", "create", PROGRAM, "--name", "Harbour Foods", "--currency", "IDR")
         for api in self.apis:
             api.wait_ready()
-
-    def start_api(self) -> Running:
-        return self.mitra.start("serve", "--only", "api", **self.environment)
-
-    def start_worker(self) -> Running:
-        return self.mitra.start("serve", "--only", "worker", **self.environment)
 
     async def leaders(self) -> list[Running]:
         """The workers that hold the schedule's lock, found by the ports of the connections that do."""
