@@ -2,9 +2,13 @@
 
 import asyncio
 import hashlib
+import os
+import re
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -22,6 +26,8 @@ from tests.services.imports.taking import HEADER, MAPPING, rows
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
+PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "import-files.md"
+FENCE: Final = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 GIVEN = {"kind": "SALES", "fileName": "sales.csv", "mapping": MAPPING}
 SHOWN = """
     id kind state fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused
@@ -429,25 +435,26 @@ async def test_a_line_that_is_cut_loses_nothing_and_the_limit_on_bodies_does_not
     assert await stored(api) == large
 
 
-async def test_curl_goes_on_where_it_stopped(large: bytes, tmp_path: Any) -> None:
-    """The lines of docs/how-to/import-files.md."""
+async def test_the_lines_of_the_documentation_go_on_where_a_line_broke_off(
+    large: bytes, tmp_path: Path
+) -> None:
     api = await open_api()
     one = await create(api, announced(large))
     (tmp_path / "sales.csv").write_bytes(large)
-    script = """
-        url=$1 auth="authorization: Bearer $2" file=$3
-        offset() { curl -fsSI -H "$auth" "$url" | tr -d '\\r' | sed -n 's/^upload-offset: //p'; }
-        head -c 1500000 "$file" | curl -fsS -T - -H "$auth" "$url"
-        curl -fsS -T "$file" -C "$(offset)" -H "$auth" "$url"
-    """
+    (block,) = (found for found in FENCE.findall(PAGE.read_text()) if "offset()" in found)
+    settings, lines = block.split("\n", 1)
+    assert settings.startswith("url=")
     async with served(Settings(secret_key=SecretStr(KEY))) as port:
-        url = f"http://127.0.0.1:{port}{one['uploadUrl']}"
+        await cut(port, api, one["uploadUrl"], large, after=1_500_000)
+        given = {
+            "url": f"http://127.0.0.1:{port}{one['uploadUrl']}",
+            "auth": f"authorization: Bearer {api.token('ADMIN')}",
+            "file": str(tmp_path / "sales.csv"),
+        }
         process = await asyncio.create_subprocess_exec(
-            "bash", "-ec", script, "bash", url, api.token("ADMIN"), str(tmp_path / "sales.csv"),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            "bash", "-euc", lines, env=os.environ | given, stdout=PIPE, stderr=PIPE
+        )
         out, errors = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, errors.decode()
-    assert b'"received":1500000' in out
     assert b'"state":"QUEUED"' in out
     assert await stored(api) == large

@@ -1,80 +1,140 @@
-"""Killed in the middle of a file, and started again: every row is accounted for once, as if nothing had happened."""
+"""An uploaded import goes on in another worker where one was killed or stopped in the midst of it, and counts once."""
 
-import random
+import asyncio
 import signal
-import subprocess
-import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from imports.store import ImportState
-from tests.faults.recorder import SHOPS
-from tests.faults.test_pipeline_kill import ROOT, SECONDS, make_shops, read
+from base.database import reading, transaction
+from base.jobs import LEASE_SECONDS
+from imports.store import Import, ImportKind, ImportState, find_import
+from imports.uploads import Announced, create_upload, receive
+from tests.command import Mitra, Running, wait_until
 from tests.invariants import check_audit, check_invariants
-from tests.services.imports.taking import account, begin, rows, take
-from tests.world import World
+from tests.services.imports.taking import MAPPING, Account, account, rows
+from tests.world import World, make_world
 
 pytestmark = pytest.mark.usefixtures("database")
 
-DOCUMENTS = 3_000
+SECONDS = 180
+
+ROWS = 2_800
+"""Documents of one row: four batches."""
+FILE = rows(*(f"d{number},shop{number % 50},2024-03-01,tea,1,10" for number in range(ROWS))).encode()
 
 
-def make_file() -> str:
-    """Sales, returns of some, exact repeats and faults; the same every time."""
-    dice = random.Random(11)
-    made = []
-    for n in range(DOCUMENTS):
-        shop, hour = dice.choice(SHOPS), f"2026-{9 + n // 2_000:02}-{1 + n % 28:02} {n % 24:02}:00"
-        if n % 7 == 6:
-            made.append(f"C{n},{shop},2026-11-01 {n % 24:02}:00,tea,{dice.randint(1, 9)},10")
-        else:
-            made.append(f"{n},{shop},{hour},tea,{dice.randint(1, 4)},{dice.randint(1, 60)}")
-        if n % 11 == 0:
-            made.append(made[-1])
-        if n % 13 == 0:
-            made.append(f"{n},{shop},{hour},gold,1,1")
-    return rows(*made)
+@pytest.fixture
+def mitra(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Mitra]:
+    """The command on this test's own database, in processes of its own."""
+    with Mitra(tmp_path / ".mitra") as command:
+        yield command
 
 
-def start(url: str, world: World, file: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.importer", url, str(world.program_id), str(file)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
+async def world_with_an_upload() -> tuple[World, Import]:
+    async with transaction() as connection:
+        await connection.execute("DELETE FROM pgqueuer")  # of other tests
+    world = await make_world([f"shop{number}" for number in range(50)])
+    await world.earn("base", amount=1)
+    given = Announced(ImportKind.SALES, "sales.csv", len(FILE), MAPPING)
+    one = await create_upload(
+        program_id=world.program_id, given=given, largest=10**7, created_by="test", now=world.clock.now()
+    )
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield FILE
+
+    await receive(program_id=one.program_id, import_id=one.id, start=0, chunks=chunks(), clock=world.clock)
+    return world, one
+
+
+async def stands(one: Import) -> Import:
+    found = await find_import(program_id=one.program_id, import_id=one.id)
+    assert found is not None
+    return found
+
+
+def start_worker(mitra: Mitra, database_url: str, redis_url: str, **more: str) -> Running:
+    return mitra.start(
+        "serve", "--only", "worker", MITRA_DATABASE_URL=database_url, MITRA_REDIS_URL=redis_url, **more
     )
 
 
-async def test_a_killed_import_that_is_started_again_accounts_for_each_row_once(
-    database_url: str, tmp_path: Path
+async def until(condition: Callable[[], Awaitable[bool]], worker: Running) -> None:
+    """Wait for what a worker does."""
+    async with asyncio.timeout(SECONDS):
+        while not await condition():
+            assert worker.process.poll() is None, worker.output
+            await asyncio.sleep(0.05)
+
+
+async def until_done(one: Import, worker: Running) -> None:
+    async def is_done() -> bool:
+        return (await stands(one)).state is ImportState.DONE and await job_of(one) is None
+
+    await until(is_done, worker)
+
+
+async def job_of(one: Import) -> str | None:
+    """The state of the import's job; None where it is done."""
+    async with reading() as connection:
+        state: str | None = await connection.fetchval(
+            "SELECT status::text FROM pgqueuer WHERE payload = $1", f"{one.program_id}/{one.id}".encode()
+        )
+    return state
+
+
+async def assert_counted_once(world: World, one: Import) -> None:
+    assert await account(one) == Account(ROWS, ROWS, 0, {})
+    assert (await stands(one)).activities == ROWS
+    assert (await world.wallet("shop7")).available == 10 * ROWS // 50
+    assert await world.rows("SELECT 1 FROM import_piece WHERE program_id = $1") == []
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
+
+
+async def test_a_worker_that_is_killed_is_taken_over_from(
+    mitra: Mitra, database_url: str, redis_url: str
 ) -> None:
-    killed, undisturbed = await make_shops(), await make_shops()
-    text = make_file()
-    file = tmp_path / "sales.csv"
-    file.write_text(text)
-    expected = await account(await take(undisturbed, text))
-    assert expected.recorded > 2_000
-    assert expected.duplicates > 200
-    assert {"UNKNOWN_SKU", "MORE_THAN_LEFT"} <= set(expected.refused.values())
+    world, one = await world_with_an_upload()
+    killed = start_worker(mitra, database_url, redis_url, MITRA_FAILPOINTS="pipeline.committed=kill@2")
+    wait_until(lambda: killed.process.poll() is not None, "killed")
+    assert killed.process.returncode == -signal.SIGKILL, killed.output
+    left = await stands(one)
+    assert left.state is ImportState.RUNNING
+    assert 0 < left.read < ROWS
+    assert await job_of(one) == "picked"
+    worker = start_worker(mitra, database_url, redis_url)
+    await until_done(one, worker)
+    async with reading() as connection:
+        waited = await connection.fetchval(
+            "SELECT extract(epoch FROM max(created) - min(created)) FROM pgqueuer_log"
+            " WHERE status = 'picked' AND job_id IN (SELECT job_id FROM pgqueuer_log WHERE entrypoint = 'import'"
+            " ORDER BY id DESC LIMIT 1)"
+        )
+    assert LEASE_SECONDS <= waited < LEASE_SECONDS * 2 + 10
+    assert worker.stop(signal.SIGTERM) == 0, worker.output
+    await assert_counted_once(world, one)
 
-    for steps in (1, 1):
-        with start(database_url, killed, file) as process:
-            read(process, steps)
-            process.send_signal(signal.SIGKILL)
-            assert process.wait(SECONDS) == -signal.SIGKILL
-        await check_invariants(killed.program_id)
-        unfinished = await account(await begin(killed, text.encode()))
-        assert 0 < unfinished.read < expected.read
-    with start(database_url, killed, file) as process:
-        process.communicate(timeout=SECONDS)
-        assert process.returncode == 0
 
-    imports = await killed.rows("SELECT id, state FROM import WHERE program_id = $1")
-    assert [row["state"] for row in imports] == [ImportState.DONE]
-    query = (
-        "SELECT read, recorded, duplicates, refused, reasons, activities FROM import WHERE program_id = $1"
-    )
-    assert await killed.rows(query) == await undisturbed.rows(query)
-    assert await killed.everything() == await undisturbed.everything()
-    await check_audit(killed.program_id)
+async def test_a_worker_that_is_stopped_leaves_its_import_to_the_next(
+    mitra: Mitra, database_url: str, redis_url: str
+) -> None:
+    world, one = await world_with_an_upload()
+    worker = start_worker(mitra, database_url, redis_url)
+
+    async def is_begun() -> bool:
+        return (await stands(one)).read > 0
+
+    await until(is_begun, worker)
+    assert worker.stop(signal.SIGTERM) == 0, worker.output
+    left = await stands(one)
+    assert (left.state, left.error) == (ImportState.RUNNING, None)
+    assert 0 < left.read < ROWS
+    assert await job_of(one) == "queued", "nobody has to wait for a lease to end"
+    assert "Traceback" not in worker.output
+    following = start_worker(mitra, database_url, redis_url)
+    await until_done(one, following)
+    assert following.stop(signal.SIGTERM) == 0, following.output
+    await assert_counted_once(world, one)
