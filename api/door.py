@@ -4,18 +4,15 @@ In this order: the document (parsed, limited, validated: `api.documents`), who c
 ask for every field (`api.access`), what the operation costs with its variables (`api.pricing`). What does not pass runs
 not at all, and answers errors with a code.
 
-Errors leave by here too: those that a caller can do something about as they are, an outage as `UNAVAILABLE` with the
-seconds after which to come again, all others masked and logged. A query or mutation that takes too long is given up.
+Errors leave by here too, as `api.leaving` makes them. A query or mutation that takes too long is given up.
 """
 
 import asyncio
-import logging
-import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
@@ -25,23 +22,14 @@ from api.access import denied
 from api.auth import Unauthenticated
 from api.context import Context, Session, enter
 from api.documents import Documents, Prepared, refusal
-from api.problems import UNAVAILABLE, retry_after
-from base.errors import DomainError
+from api.leaving import away, present, with_status
 from base.logs import note, note_code
-from base.outages import outage_of
 from base.telemetry import gauge
-
-log: Final = logging.getLogger(__name__)
 
 UNAUTHORIZED: Final = 401
 OPERATION_SECONDS: Final = 60.0
 """How long a query or mutation may take over HTTP; what it began is rolled back then."""
 SUBSCRIPTIONS: Final = gauge("mitra_subscriptions", "Subscriptions that are open.")
-
-MALFORMED_VARIABLE: Final = re.compile(
-    r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: (.*)", re.DOTALL
-)
-"""How graphql-core says which variable, where in it, and what is wrong."""
 
 
 class Passed:
@@ -115,8 +103,8 @@ class ServedSchema(strawberry.Schema):
         except Refused as refused:
             return PreExecutionError(data=None, errors=self._present(refused.errors))
         except Exception as error:
-            result = _away(error)
-        return _with_status(context_value, self._presented(result))
+            result = away(error)
+        return with_status(context_value, self._presented(result))
 
     async def stream(
         self,
@@ -134,7 +122,7 @@ class ServedSchema(strawberry.Schema):
         except Refused as refused:
             return _once(PreExecutionError(data=None, errors=self._present(refused.errors)))
         except Exception as error:
-            return _once(self._presented(_away(error)))
+            return _once(self._presented(away(error)))
         results = self._each_presented(
             await super().stream(
                 query,
@@ -158,8 +146,7 @@ class ServedSchema(strawberry.Schema):
             async for result in results:
                 yield self._presented(result)
         except Exception as error:
-            away = _away(error)
-            yield ExecutionResult(data=None, errors=self._present(away.errors or ()))
+            yield ExecutionResult(data=None, errors=self._present(away(error).errors or ()))
         finally:
             await results.aclose()
 
@@ -170,7 +157,7 @@ class ServedSchema(strawberry.Schema):
 
     def _present(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
         """Errors as a client gets them, each with a code."""
-        presented = [_present(error, hints=self._hints) for error in errors]
+        presented = [present(error, hints=self._hints) for error in errors]
         for error in presented:
             note_code((error.extensions or {})["code"])
         return presented
@@ -245,62 +232,5 @@ async def _counted(results: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, No
             await results.aclose()
 
 
-def _away(error: Exception) -> PreExecutionError:
-    """The answer of an operation that met an outage where no field could tell of it. Raises any other error."""
-    if outage_of(error) is None:
-        raise error
-    return PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)])
-
-
-def _with_status(session: Session, result: ExecutionResult) -> ExecutionResult:
-    """Status 503 where an outage left nothing of the answer, so that proxies and plain clients see it too."""
-    codes = [error.extensions or {} for error in result.errors or ()]
-    seconds = [extensions["retryAfter"] for extensions in codes if "retryAfter" in extensions]
-    is_empty = result.data is None or not any(value is not None for value in result.data.values())
-    if seconds and len(seconds) == len(codes) and is_empty and session.response is not None:
-        session.response.status_code = UNAVAILABLE
-        session.response.headers.update(retry_after(max(seconds)))
-    return result
-
-
 async def _once(result: ExecutionResult) -> AsyncGenerator[Any, None]:
     yield result
-
-
-def _present(error: GraphQLError, *, hints: bool) -> GraphQLError:
-    """An error with its code: one that the client can do something about as it is, any other masked and logged."""
-    cause = error.original_error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
-        cause = cause.original_error
-    if isinstance(cause, DomainError):
-        extensions: dict[str, Any] = {"code": cause.code}
-        if cause.field:
-            extensions["field"] = list(cause.field)
-        return _with(error, cause.message, extensions)
-    if cause is None or isinstance(cause, GraphQLError):
-        return _of_request(error, hints=hints)
-    if outage := outage_of(cause):
-        log.warning("an operation met an outage at %s: %r", error.path, cause)
-        return _with(error, str(outage), {"code": "UNAVAILABLE", "retryAfter": outage.retry_after})
-    log.error("an operation failed at %s", error.path, exc_info=cause)
-    return _with(error, "Something went wrong on our side.", {"code": "INTERNAL"})
-
-
-def _of_request(error: GraphQLError, *, hints: bool) -> GraphQLError:
-    """An error over the request itself; without hints it suggests nothing of the schema."""
-    message = error.message if hints else error.message.split(" Did you mean", 1)[0]
-    extensions = dict(error.extensions or {})
-    if malformed := MALFORMED_VARIABLE.fullmatch(message):
-        variable, path, message = malformed.groups()
-        extensions |= {"code": "MALFORMED", "field": [variable, *re.findall(r"\w+", path or "")]}
-    extensions.setdefault(
-        "code", "SYNTAX_ERROR" if isinstance(error, GraphQLSyntaxError) else "VALIDATION_ERROR"
-    )
-    if isinstance(error, GraphQLSyntaxError):
-        error.extensions = extensions
-        return error
-    return _with(error, message, extensions)
-
-
-def _with(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
-    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)
