@@ -18,6 +18,7 @@ import asyncpg
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from base.logs import saying
+from base.outages import outage_of
 from base.telemetry import counter, gauge, histogram
 
 LOCK: Final = 0x5449434B
@@ -58,8 +59,10 @@ async def run_scheduler(url: str, ticks: Sequence[Tick], stop: asyncio.Event) ->
             async with _candidacy(url) as (connection, lost):
                 if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                     await _lead(connection, lost, ticks, stop)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("the scheduler has no database: %s", error)
+        except Exception as error:
+            if outage_of(error) is None and not isinstance(error, asyncpg.PostgresError):
+                raise
+            log.warning("the scheduler has no database: %r", error)
         await _pause(stop)
 
 
@@ -104,9 +107,12 @@ async def _run(tick: Tick, running: set[asyncio.Task[None]]) -> None:
             await tick.run()
         except asyncio.CancelledError:
             log.debug("the tick %s was cut short", tick.name)
-        except Exception:
+        except Exception as error:
             TICK_FAILURES.labels(tick.name).inc()
-            log.exception("the tick %s failed", tick.name)
+            if outage_of(error) is None:
+                log.exception("the tick %s failed", tick.name)
+            else:
+                log.warning("the tick %s met an outage, and comes again: %r", tick.name, error)
         finally:
             TICK_SECONDS.labels(tick.name).observe(perf_counter() - began)
             running.discard(task)
