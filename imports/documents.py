@@ -5,7 +5,7 @@ stand in one batch; what comes apart from them, or is too much for one, is a fur
 So is what was refused once and is imported alone. The same file always makes the same activities.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -26,10 +26,21 @@ ACTIVITIES: Final = MOST_ACTIVITIES - 90
 
 Row: TypeAlias = SalesRow | Refused
 Opened: TypeAlias = tuple[str, bool, str, str | None]
-Known: TypeAlias = Mapping[str, Mapping[bytes, int]]
-"""Rows that made activities before: by document and digest, the import that brought them."""
 Faults: TypeAlias = Mapping[int, Refused]
 """Rows that were found to be wrong, by line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier rows made activities: by document and digest, the import that brought them; and by document, the
+    imports that brought any row of it."""
+
+    rows: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    imports: Mapping[str, Set[int]] = field(default_factory=dict)
+
+    def of(self, document: str) -> Set[int]:
+        """The imports that brought rows of this document."""
+        return self.imports.get(document, frozenset())
 
 
 def split_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -83,19 +94,20 @@ def sort_rows(
         if isinstance(row, Refused):
             found.refused.append(row)
             continue
-        before = known.get(row.document, {})
-        if (row.document, row.digest) in seen or before.get(row.digest) == import_id:
+        key = (row.document, row.digest)
+        brought_by = known.rows.get(key)
+        if key in seen or brought_by == import_id:
             found.duplicates += 1
             found.duplicates_in += 1
-        elif row.digest in before:
+        elif brought_by is not None:
             found.duplicates += 1
         elif row.raw.line in faults:
             found.refused.append(faults[row.raw.line])
-        elif not is_further and any(other != import_id for other in before.values()):
+        elif not is_further and known.of(row.document) - {import_id}:
             message = f"{row.document} was imported before, with other rows"
             found.refused.append(Refused(row.raw, "DOCUMENT_RECORDED", message))
         else:
-            seen.add((row.document, row.digest))
+            seen.add(key)
             found.fresh.append(row)
     return found
 
@@ -158,7 +170,7 @@ class Drafting:
         return found
 
     def _name(self, row: SalesRow) -> str:
-        mine = self._import_id in self._known.get(row.document, {}).values()
+        mine = self._import_id in self._known.of(row.document)
         if self._is_further or mine or row.document in self._named:
             return f"{row.document}{SUFFIX}{row.raw.first_line}"
         self._named.add(row.document)

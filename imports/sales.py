@@ -14,11 +14,12 @@ from typing import BinaryIO, Final
 
 from activity.journal import load_products
 from activity.rules import EARLIEST, MAX_LINES, LineInput, Product, Refusal, unpack
+from base import failpoints
 from base.clock import Clock
-from base.database import Connection, reading, transaction
+from base.database import Connection, reading, retrying, transaction
 from base.numbers import plain
 from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
-from imports.documents import Draft, Drafting, Row, Sorted, sort_rows, split_batches
+from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows, split_batches
 from imports.files import RowReader, read_rows
 from imports.importer import Tell
 from imports.mapping import SalesMapping
@@ -33,7 +34,7 @@ from imports.store import (
     ImportState,
     Step,
     end_import,
-    load_known_rows,
+    load_known,
     save_step,
     start_import,
 )
@@ -101,7 +102,7 @@ class _Decided:
     """A batch, ready to be recorded."""
 
     found: Sorted
-    known: dict[str, dict[bytes, int]]
+    known: Known
     drafts: list[Draft] = field(default_factory=list)
 
 
@@ -120,6 +121,7 @@ class _Work:
         attempts = 0
         while True:
             decided = await self._decide(batch.rows, faults)
+            failpoints.reach("imports.decided")
             try:
                 step = await self._record(batch, decided, is_last=attempts >= ATTEMPTS)
             except Again as again:
@@ -135,11 +137,9 @@ class _Work:
     async def _decide(self, rows: Sequence[Row], faults: dict[int, Refused]) -> _Decided:
         """Which rows are new, and what activities they make. Adds to `faults` what is wrong with them."""
         program_id, source = self._one.program_id, self._mapping.source
-        documents = {row.document for row in rows if isinstance(row, SalesRow)}
+        keys = {(row.document, row.digest) for row in rows if isinstance(row, SalesRow)}
         async with reading() as connection:
-            known = await load_known_rows(
-                connection, program_id=program_id, source=source, documents=documents
-            )
+            known = await load_known(connection, program_id=program_id, source=source, rows=keys)
         found = self._sort(rows, known, faults)
         for fault in await create_newcomers(
             program_id=program_id, rows=found.fresh, mapping=self._mapping, now=self._clock.now()
@@ -154,9 +154,7 @@ class _Work:
             faults.update((refused.raw.line, refused) for refused in wrong)
             found = self._sort(rows, known, faults)
 
-    def _sort(
-        self, rows: Sequence[Row], known: dict[str, dict[bytes, int]], faults: dict[int, Refused]
-    ) -> Sorted:
+    def _sort(self, rows: Sequence[Row], known: Known, faults: dict[int, Refused]) -> Sorted:
         return sort_rows(
             rows, known=known, faults=faults, import_id=self._one.id, is_further=self._is_further
         )
@@ -174,7 +172,7 @@ class _Work:
     def _draft(
         self,
         found: Sorted,
-        known: dict[str, dict[bytes, int]],
+        known: Known,
         products: dict[str, Product],
         sold_before: SoldBefore,
     ) -> tuple[list[Draft], list[Refused]]:
@@ -223,10 +221,15 @@ class _Work:
             step = await self._account(connection, batch, decided, outcomes, is_last=is_last)
             if not await save_step(connection, self._one, step, source=source, now=self._clock.now()):
                 raise Again
+            failpoints.reach("imports.accounted")
 
-        if not activities:
+        async def only_settle() -> None:
             async with transaction() as connection:
                 await settle(connection, [])
+
+        if not activities:
+            await retrying(only_settle)
+            failpoints.reach("imports.recorded")
             return step
         history = (self._one.posted_through or EARLIEST) if self._one.history else None
         await record(
@@ -236,6 +239,7 @@ class _Work:
             history=history,
             settle=settle,
         )
+        failpoints.reach("imports.recorded")
         return step
 
     async def _account(
@@ -278,11 +282,12 @@ class _Work:
 
     async def _is_moved(self, connection: Connection, decided: _Decided) -> bool:
         """Whether another import has brought rows of the same documents meanwhile."""
-        documents = {draft.first.document for draft in decided.drafts}
-        now = await load_known_rows(
-            connection, program_id=self._one.program_id, source=self._mapping.source, documents=documents
+        keys = {(row.document, row.digest) for draft in decided.drafts for row in draft.rows}
+        now = await load_known(
+            connection, program_id=self._one.program_id, source=self._mapping.source, rows=keys
         )
-        return any(now.get(document, {}) != decided.known.get(document, {}) for document in documents)
+        documents = {document for document, _ in keys}
+        return bool(now.rows) or any(now.of(one) != decided.known.of(one) for one in documents)
 
 
 def _match(

@@ -16,6 +16,7 @@ import orjson
 
 from base.database import Connection, reading, transaction
 from base.errors import DomainError
+from imports.documents import Known
 from imports.rows import RawRow, Refused
 
 # The same file with the same mapping, not taken to its end yet: whoever sends it again means to go on.
@@ -54,8 +55,18 @@ INSERT INTO import_row (program_id, source, document, digest, import_id)
 SELECT $1, $2, r.document, r.digest, $3 FROM unnest($4::text[], $5::bytea[]) AS r (document, digest)
 ON CONFLICT DO NOTHING
 """
-KNOWN: Final = """
-SELECT document, digest, import_id FROM import_row
+REMEMBER_DOCUMENTS: Final = """
+INSERT INTO import_document (program_id, source, document, import_id)
+SELECT $1, $2, document, $3 FROM unnest($4::text[]) AS d (document)
+ON CONFLICT DO NOTHING
+"""
+KNOWN_ROWS: Final = """
+SELECT r.document, r.digest, r.import_id
+FROM unnest($3::text[], $4::bytea[]) AS w (document, digest)
+JOIN import_row r ON r.program_id = $1 AND r.source = $2 AND r.document = w.document AND r.digest = w.digest
+"""
+KNOWN_DOCUMENTS: Final = """
+SELECT document, import_id FROM import_document
 WHERE program_id = $1 AND source = $2 AND document = ANY($3::text[])
 """
 REFUSALS: Final = """
@@ -231,6 +242,8 @@ async def save_step(
         done = await connection.execute(REMEMBER, one.program_id, source, one.id, *columns)
         if done != f"INSERT 0 {len(rows)}":
             return False
+        documents = sorted(set(columns[0]))
+        await connection.execute(REMEMBER_DOCUMENTS, one.program_id, source, one.id, documents)
     if step.refused:
         records = [
             (*key, row.raw.line, row.raw.first_line, row.code, row.message, row.column, list(row.raw.cells))
@@ -240,14 +253,17 @@ async def save_step(
     return True
 
 
-async def load_known_rows(
-    connection: Connection, *, program_id: int, source: str, documents: Collection[str]
-) -> dict[str, dict[bytes, int]]:
-    """The rows of these documents that made activities: by document and digest, the import that brought them."""
-    known: dict[str, dict[bytes, int]] = {}
-    for row in await connection.fetch(KNOWN, program_id, source, list(documents)):
-        known.setdefault(row["document"], {})[row["digest"]] = row["import_id"]
-    return known
+async def load_known(
+    connection: Connection, *, program_id: int, source: str, rows: Collection[tuple[str, bytes]]
+) -> Known:
+    """What is known of these rows, (document, digest) each, and of their documents."""
+    key = (program_id, source)
+    columns = [document for document, _ in rows], [digest for _, digest in rows]
+    found = await connection.fetch(KNOWN_ROWS, *key, *columns)
+    imports: dict[str, set[int]] = {}
+    for row in await connection.fetch(KNOWN_DOCUMENTS, *key, sorted(set(columns[0]))):
+        imports.setdefault(row["document"], set()).add(row["import_id"])
+    return Known({(row["document"], row["digest"]): row["import_id"] for row in found}, imports)
 
 
 async def read_refusals(*, program_id: int, import_id: int) -> AsyncIterator[Refused]:

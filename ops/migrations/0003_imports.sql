@@ -57,6 +57,16 @@ CREATE TABLE import_row (
     FOREIGN KEY (program_id, import_id) REFERENCES import (program_id, id)
 );
 
+-- Which imports have rows of a document: told without a look at its rows, however many they are.
+CREATE TABLE import_document (
+    program_id bigint NOT NULL,
+    source     text   NOT NULL,
+    document   text   NOT NULL,
+    import_id  bigint NOT NULL,
+    PRIMARY KEY (program_id, source, document, import_id),
+    FOREIGN KEY (program_id, import_id) REFERENCES import (program_id, id)
+);
+
 -- A file that is uploaded, in pieces as they came.
 CREATE TABLE import_piece (
     program_id bigint NOT NULL,

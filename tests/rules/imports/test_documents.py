@@ -49,15 +49,23 @@ def refused(line: int) -> Refused:
     return Refused(RawRow(line, line, ()), "NO_PARTNER", "none")
 
 
+def knowing(rows: dict[str, dict[bytes, int]]) -> Known:
+    """By document and digest, the import that brought a row."""
+    return Known(
+        {(document, digest): one for document, found in rows.items() for digest, one in found.items()},
+        {document: set(found.values()) for document, found in rows.items()},
+    )
+
+
 def sort(rows: Iterable[SalesRow | Refused], *, known: Known | None = None, further: bool = False) -> Sorted:
-    return sort_rows(rows, known=known or {}, faults={}, import_id=MINE, is_further=further)
+    return sort_rows(rows, known=known or Known(), faults={}, import_id=MINE, is_further=further)
 
 
 def draft(
     rows: Iterable[SalesRow], *, known: Known | None = None, further: bool = False
 ) -> dict[str, list[int]]:
     """The lines of the file that make each activity."""
-    drafting = Drafting(known=known or {}, import_id=MINE, is_further=further)
+    drafting = Drafting(known=known or Known(), import_id=MINE, is_further=further)
     for one in rows:
         drafting.place(one).add(one, [LineInput("tea", one.quantity, one.amount)])
     return {one.external_id: [row.raw.line for row in one.rows] for one in drafting.drafts}
@@ -71,12 +79,12 @@ def test_a_row_counts_once() -> None:
 
 
 def test_a_row_that_another_import_brought_is_no_repeat_of_this_file() -> None:
-    found = sort([row(2, digest="a"), row(3, digest="b")], known={"d1": {b"a": 1, b"b": MINE}})
+    found = sort([row(2, digest="a"), row(3, digest="b")], known=knowing({"d1": {b"a": 1, b"b": MINE}}))
     assert (found.fresh, found.duplicates, found.duplicates_in) == ([], 2, 1)
 
 
 def test_a_document_that_another_import_brought_is_closed() -> None:
-    known = {"d1": {b"a": 1}}
+    known = knowing({"d1": {b"a": 1}})
     found = sort([row(2, digest="a"), row(3, digest="c"), row(4, "d2")], known=known)
     assert [(one.raw.line, one.code) for one in found.refused] == [(3, "DOCUMENT_RECORDED")]
     assert [one.raw.line for one in found.fresh] == [4]
@@ -88,7 +96,7 @@ def test_a_repeat_of_a_row_that_is_refused_is_looked_at_for_itself() -> None:
     fault = Refused(row(2).raw, "UNKNOWN_SKU", "none")
     found = sort_rows(
         [row(2, digest="a"), row(3, digest="a")],
-        known={},
+        known=Known(),
         faults={2: fault},
         import_id=MINE,
         is_further=False,
@@ -101,7 +109,7 @@ def test_a_document_is_one_activity_and_what_comes_apart_a_further_one() -> None
     assert draft([row(2), row(3), row(4, "d2"), row(5)]) == {"d1": [2, 3, 5], "d2": [4]}
     kinds = [row(2), row(3, is_return=True), row(4, partner="other"), row(5), row(6, is_return=True)]
     assert draft(kinds) == {"d1": [2, 5], "d1/3": [3, 6], "d1/4": [4]}
-    assert draft([row(9)], known={"d1": {b"2": MINE}}) == {"d1/9": [9]}
+    assert draft([row(9)], known=knowing({"d1": {b"2": MINE}})) == {"d1/9": [9]}
     assert draft([row(2, first_line=88), row(3, first_line=90)], further=True) == {"d1/88": [2, 3]}
 
 
@@ -111,7 +119,7 @@ def test_an_activity_takes_a_thousand_lines() -> None:
 
 
 def test_what_a_draft_becomes() -> None:
-    drafting = Drafting(known={}, import_id=MINE, is_further=False)
+    drafting = Drafting(known=Known(), import_id=MINE, is_further=False)
     for one in (row(2, is_return=True), row(3, is_return=True)):
         drafting.place(one).add(one, [LineInput("tea", Decimal(1), Decimal(2))])
     finished = drafting.drafts[0].finished("erp")
