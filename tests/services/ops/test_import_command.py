@@ -1,0 +1,135 @@
+"""`mitra import`: what it says, what it writes beside the file, and how it is taken up again."""
+
+import asyncio
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from partners.queries import ProgramRow
+from partners.service import RegionInput, upsert_regions
+from tests.command import SECONDS, Mitra
+from tests.services.programs import make_program, value
+
+pytestmark = pytest.mark.usefixtures("database")
+
+ROWS = 8_000
+PARTNERS = """\
+code,name,kind,region,parent
+S1,"Shop, one",RETAILER,java,D1
+S2,Shop,SHOP,java,
+D1,Distributor,DISTRIBUTOR,java,
+D1,Distributor,DISTRIBUTOR,java,
+S3,Shop,SHOP,java,
+"""
+
+
+@pytest.fixture
+def where(database_url: str, redis_url: str) -> dict[str, str]:
+    """The servers of the tests, as an operator names servers."""
+    return {"MITRA_DATABASE_URL": database_url, "MITRA_REDIS_URL": redis_url}
+
+
+@pytest.fixture
+async def program() -> ProgramRow:
+    made = await make_program()
+    await upsert_regions(program_id=made.id, regions=[RegionInput("java", "Java")])
+    return made
+
+
+def told(text: str, name: str) -> int:
+    """The count in the line of a table that begins so."""
+    found = re.search(rf"^ *{name} +([\d,]+)", text, re.MULTILINE)
+    assert found is not None, text
+    return int(found[1].replace(",", ""))
+
+
+def test_a_file_is_accounted_for_and_its_refused_rows_can_be_mended(
+    mitra: Mitra, where: dict[str, str], program: ProgramRow, tmp_path: Path
+) -> None:
+    file = tmp_path / "partners [old].csv"
+    file.write_text(PARTNERS)
+    call = ("import", "partners", str(file), "--program", program.key)
+    done = mitra.run(*call, **where)
+    assert (done.returncode, done.stderr) == (0, "")
+    counts = {name: told(done.stdout, name) for name in ("read", "recorded", "duplicates", "refused")}
+    assert counts == {"read": 5, "recorded": 2, "duplicates": 1, "refused": 2}
+    assert told(done.stdout, "UNKNOWN_KIND") == 2
+    assert "1 repeat a row of this file" in done.stdout
+    assert "line 3: there is no kind 'SHOP'" in done.stdout
+
+    refused = tmp_path / "partners [old].csv.refused.csv"
+    text = refused.read_text(encoding="utf-8-sig")
+    assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [
+        ["3", "UNKNOWN_KIND"],
+        ["6", "UNKNOWN_KIND"],
+    ]
+    refused.write_text(text.replace(",SHOP,", ",RETAILER,"))
+    mended = mitra.run("import", "partners", str(refused), "--program", program.key, **where)
+    assert (mended.returncode, told(mended.stdout, "recorded")) == (0, 2)
+    again = mitra.run(*call, **where)
+    assert (again.returncode, told(again.stdout, "recorded"), told(again.stdout, "duplicates")) == (0, 0, 3)
+
+    listed = mitra.run("import", "list", "--program", program.key, **where)
+    assert listed.returncode == 0
+    assert listed.stdout.count("DONE") == 3
+    number = re.search(r"Import (\d+) is done", done.stdout)
+    assert number is not None
+    shown = mitra.run("import", "show", number[1], "--program", program.key, **where)
+    assert (shown.returncode, told(shown.stdout, "refused")) == (0, 2)
+    assert "state     DONE" in shown.stdout
+    assert "rows/s" in shown.stdout
+
+
+async def test_ctrl_c_leaves_an_import_that_the_same_command_completes(
+    mitra: Mitra, where: dict[str, str], program: ProgramRow, tmp_path: Path
+) -> None:
+    file = tmp_path / "products.csv"
+    file.write_text("sku,name\n" + "".join(f"sku-{number},Product\n" for number in range(ROWS)))
+    call = ("import", "products", str(file), "--program", program.key)
+    running = mitra.start(*call, **where)
+
+    query = "SELECT coalesce(max(read), 0) FROM import WHERE program_id = $1"
+    async with asyncio.timeout(SECONDS):
+        while not await value(query, program.id):
+            assert running.process.poll() is None, running.output
+            await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(running.stop, signal.SIGINT) == 130
+    assert "Stopped. Nothing is lost: the same command goes on with import" in running.output
+    done = await asyncio.to_thread(lambda: mitra.run(*call, **where))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Going on with import" in done.stdout
+    assert (told(done.stdout, "recorded"), told(done.stdout, "duplicates")) == (ROWS, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("partners", "-"), "mitra: Standard input cannot be imported: "),
+        (("partners", "nothing.csv"), "mitra: There is no file nothing.csv"),
+        (("products", "."), "mitra: . is no file that can be read twice"),
+        (("products", "{file}", "--mapping", "nothing.toml"), "mitra: There is no file nothing.toml"),
+        (("products", "{file}", "--mapping", "{file}"), "mitra: INVALID_MAPPING: "),
+        (("products", "{file}"), "mitra: UNKNOWN_COLUMN: 'code' is no column of these"),
+        (("show", "4000000000"), "mitra: NOT_FOUND: the program "),
+    ],
+)
+def test_what_cannot_be_imported_is_said_in_one_line(
+    mitra: Mitra,
+    where: dict[str, str],
+    program: ProgramRow,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    line: str,
+) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text(PARTNERS)
+    named = [argument.format(file=file) for argument in arguments]
+    done = mitra.run("import", *named, "--program", program.key, **where)
+    assert done.returncode == 1
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+    if arguments == ("products", "{file}"):
+        listed = mitra.run("import", "list", "--program", program.key, **where)
+        assert "FAILED" in listed.stdout
