@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,8 +13,8 @@ DISTINCT: Final = 50_000
 """Distinct cells of a column that are remembered."""
 LOOKED_AT: Final = 2_000
 """Distinct cells that are tried as numbers and dates."""
-MOST: Final = 0.95
-"""The share of cells that makes a column one of numbers or of dates."""
+MOST: Final = 0.8
+"""The share of rows that makes a column one of numbers or of dates: the others are dirt."""
 FLOAT_ID: Final = re.compile(r"[0-9]{2,}[.,]0")
 NOTATIONS: Final = (
     (".", ""),
@@ -78,11 +78,16 @@ class Column:
         step = max(1, len(self.values) // LOOKED_AT)
         return list(self.values)[::step]
 
+    def share(self, holds: Callable[[str], object]) -> float:
+        """The share of filled rows whose cell is such."""
+        found = self.some
+        rows = sum(self.values[text] for text in found)
+        return sum(self.values[text] for text in found if holds(text)) / rows if rows else 0.0
+
     @property
     def has_float_ids(self) -> bool:
         """Whether whole numbers were written as floats somewhere on their way: 17850.0."""
-        found = self.some
-        return bool(found) and sum(bool(FLOAT_ID.fullmatch(text)) for text in found) > MOST * len(found)
+        return self.share(FLOAT_ID.fullmatch) > MOST
 
     @property
     def differs_by_case(self) -> int:
@@ -92,27 +97,27 @@ class Column:
     @property
     def is_time(self) -> bool:
         """Whether it holds times of day."""
-        return _share(bool(TIME.fullmatch(text)) for text in self.some) > MOST
+        return self.share(TIME.fullmatch) > MOST
 
     @property
     def letters(self) -> float:
         """The share of cells that hold a letter."""
-        return _share(any(map(str.isalpha, text)) for text in self.some)
+        return self.share(lambda text: any(map(str.isalpha, text)))
 
     def numbers(self, notation: tuple[str, str]) -> float:
         """The share of cells that are numbers in a notation."""
-        return _share(_is_number(text, notation) for text in self.some)
+        return self.share(lambda text: _is_number(text, notation))
 
     def share_of_dates(self, form: str) -> float:
         """The share of cells that are dates in a format."""
-        return _share(_is_date(text, form) for text in self.some)
+        return self.share(lambda text: _is_date(text, form))
 
     def dates(self) -> list[str]:
         """The formats that nearly all cells are dates in, the best first; all that are equally good say the same."""
         found = self.some
-        if not found or not any(map(str.isdigit, found[0])):
+        if not any(any(map(str.isdigit, text)) for text in found[:50]):
             return []
-        near = [form for form in FORMATS if _share(_is_date(text, form) for text in found[:50]) > MOST]
+        near = [form for form in FORMATS if any(_is_date(text, form) for text in found[:50])]
         shares = {form: self.share_of_dates(form) for form in near}
         best = max(shares.values(), default=0)
         return [form for form, share in shares.items() if share == best > MOST]
@@ -129,7 +134,7 @@ def guess_notation(columns: Iterable[Column]) -> tuple[tuple[str, str], list[str
     ]
     if not texts:
         return NOTATIONS[0], []
-    shares = {notation: _share(_is_number(text, notation) for text in texts) for notation in NOTATIONS}
+    shares = {notation: sum(_is_number(text, notation) for text in texts) for notation in NOTATIONS}
     best = max(NOTATIONS, key=lambda notation: shares[notation])
     rivals = [one for one in NOTATIONS if shares[one] == shares[best] and one[0] != best[0]]
     if rivals:
@@ -144,11 +149,6 @@ def order_of_dates(forms: Sequence[str]) -> list[str]:
             f"every date fits {' and '.join(repr(form) for form in forms)}: is 01/02 in January or in February?"
         ]
     return []
-
-
-def _share(verdicts: Iterable[bool]) -> float:
-    found = list(verdicts)
-    return sum(found) / len(found) if found else 0.0
 
 
 def _is_number(text: str, notation: tuple[str, str]) -> bool:

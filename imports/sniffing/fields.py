@@ -35,8 +35,8 @@ WORDS: Final[Mapping[str, str]] = {
         "quantite qte cantidad cant unidades"
     ),
     "price": (
-        "price unitprice priceperunit rate unitcost harga hargasatuan hargajual preis einzelpreis stueckpreis vkpreis "
-        "prix prixunitaire pu precio preciounitario"
+        "price unitprice each priceperunit rate unitcost harga hargasatuan hargajual preis einzelpreis stueckpreis "
+        "vkpreis prix prixunitaire pu precio preciounitario"
     ),
     "amount": (
         "amount total linetotal lineamount value netvalue salesvalue net netamount sales revenue nilai totalharga "
@@ -54,8 +54,8 @@ WORDS: Final[Mapping[str, str]] = {
         "ort pays ville pais ciudad provincia zona"
     ),
     "product_name": (
-        "description itemdescription productname itemname productdescription articledescription namabarang namaproduk "
-        "keterangan deskripsi bezeichnung artikelbezeichnung artikelname beschreibung produktname text artikeltext "
+        "description name itemdescription productname itemname productdescription articledescription namabarang "
+        "namaproduk keterangan deskripsi bezeichnung artikelbezeichnung artikelname beschreibung produktname text artikeltext "
         "designation libelle descripcion nombreproducto denominacion"
     ),
     "category": (
@@ -137,20 +137,13 @@ def guess_fields(facts: Sequence[Facts], *, has_header: bool) -> dict[str, Colum
 
 
 def _guess_by_content(facts: Sequence[Facts], found: dict[str, Column], taken: set[int]) -> None:
-    """What no header names, where only one column can be meant."""
-    for field in (*NEEDED, "amount"):
-        if field == "amount" and "price" in found:
-            continue
+    """What no header names, where only one column can be meant. Whether money is of one or of all, no content tells."""
+    for field in NEEDED:
         left = [one for one in facts if one.column.place not in taken and one.fits(field)]
         if field == "quantity":
-            left = [one for one in left if _share_whole(one.column) > MOST]
+            left = [one for one in left if one.column.share(lambda text: text.lstrip("-").isdecimal()) > MOST]
         elif field in ("document", "partner", "sku"):
             left = [one for one in left if not one.is_number]
         if field not in found and len(left) == 1:
             found[field] = left[0].column
             taken.add(left[0].column.place)
-
-
-def _share_whole(column: Column) -> float:
-    texts = column.some
-    return sum(text.lstrip("-").isdecimal() for text in texts) / len(texts) if texts else 0.0

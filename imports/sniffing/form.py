@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TextIO
 
 from imports.cells import parse_decimal
 from imports.lines import BrokenFile, Source, open_text, telling
 from imports.mapping import FileFormat
 
-HEAD: Final = 1 << 20
-"""Characters that are looked at."""
+PIECE: Final = 1 << 13
+"""Characters that are read at once."""
+PIECES: Final = 128
 LINES: Final = 500
 DELIMITERS: Final = (",", ";", "\t", "|")
 MOJIBAKE: Final = re.compile("[ÂÃâ][\x80-\xbf‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€]")
@@ -54,8 +55,7 @@ def _guess_encoding(stream: BinaryIO) -> _Guess:
     source = Source(stream)
     # Latin-1 has a letter for each byte: what it reads can be turned back into the bytes.
     binary = open_text(source, "utf-16" if source.head[:2] in _WIDE else "latin-1")
-    with telling():
-        text = binary.read(HEAD)
+    text = _read_head(binary)
     if source.head[:2] in _WIDE:
         return _Guess("utf-16", text)
     content = text.encode("latin-1")
@@ -64,6 +64,19 @@ def _guess_encoding(stream: BinaryIO) -> _Guess:
     if "\0" in text[:1000] and content[1::2].count(0) > len(content) // 4:
         return _Guess("utf-16-le", content.decode("utf-16-le", "replace"))
     return _guess_narrow(content)
+
+
+def _read_head(text: TextIO) -> str:
+    """How a text begins, as far as it can be read. BROKEN_FILE where nothing can."""
+    pieces: list[str] = []
+    try:
+        with telling():
+            while len(pieces) < PIECES and (piece := text.read(PIECE)):
+                pieces.append(piece)
+    except BrokenFile:
+        if not pieces:
+            raise
+    return "".join(pieces)
 
 
 _WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

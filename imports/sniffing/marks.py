@@ -89,7 +89,7 @@ def guess_no_products(codes: Mapping[str, int], names: Mapping[str, Collection[s
     """Codes that look like no product: by their words, or by having no digit where nearly all others have one."""
     rows = sum(codes.values())
     with_digit = sum(count for code, count in codes.items() if any(map(str.isdigit, code)))
-    is_odd_without = with_digit > 0.9 * rows
+    is_odd_without = with_digit > MOSTLY * rows
     return sorted(
         (code for code in codes if _is_no_product(code, names.get(code, ()), is_odd_without)),
         key=lambda code: (-codes[code], code),
