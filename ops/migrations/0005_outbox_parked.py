@@ -20,6 +20,6 @@ CREATE INDEX outbox_parked_program ON outbox_parked (program_id);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0003_imports")]
+    dependencies = [("mitra", "0004_jobs_and_uploads")]
 
     operations = [ops.RunSQL(PARKED)]

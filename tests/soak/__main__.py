@@ -57,7 +57,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, say: Report) -> list[
             found = await find_faults(site, town.program_id, town.tally.accepted)
         tell(town, say)
         found += [f"a client complains: {one}" for one in dict.fromkeys(town.tally.complaints)]
-        return found
+        return found + site.faults
 
 
 async def meet_each(folder: Path, *, say: Report) -> list[str]:
@@ -84,8 +84,9 @@ async def _meet(town: Town, fault: Fault, say: Report) -> list[str]:
         await _break(town.site, fault, Shortest(), say)
         await _recorded_again(town)
     wrong = await find_faults(town.site, town.program_id, town.tally.accepted)
-    wrong += [f"a client complains: {one}" for one in dict.fromkeys(town.tally.complaints)]
+    wrong += [f"a client complains: {one}" for one in dict.fromkeys(town.tally.complaints)] + town.site.faults
     town.tally.complaints.clear()
+    town.site.faults.clear()
     return wrong
 
 

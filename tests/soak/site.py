@@ -21,6 +21,8 @@ from tests.command import ROOT, free_port
 from tests.servers import ROLE
 
 KEY: Final = "the key of an installation that is broken on purpose"
+MENDABLE: Final = 1
+"""How a process ends that finds no database when it starts."""
 KEEP_SECONDS: Final = 0.2
 """How often it is looked whether a process is gone."""
 
@@ -91,6 +93,8 @@ class Site:
         self.apis: list[Process] = []
         self.workers: list[Process] = []
         self._paused: set[str] = set()
+        self.faults: list[str] = []
+        """What no process should have done."""
 
     @property
     def database_url(self) -> str:
@@ -146,6 +150,10 @@ class Site:
                 status = process.keep()
                 if status is not None:
                     say(f"    process {number} ({process.name}) is started again: it ended with {status}")
+                    if status not in (-signal.SIGKILL, MENDABLE):
+                        self.faults.append(
+                            f"process {number} ({process.name}) ended by itself, with {status}"
+                        )
             await asyncio.sleep(KEEP_SECONDS)
 
     # -------------------------------------------------------------------------------------------------- the servers
