@@ -55,8 +55,8 @@ WORDS: Final[Mapping[str, str]] = {
     ),
     "product_name": (
         "description name itemdescription productname itemname productdescription articledescription namabarang "
-        "namaproduk keterangan deskripsi bezeichnung artikelbezeichnung artikelname beschreibung produktname text artikeltext "
-        "designation libelle descripcion nombreproducto denominacion"
+        "namaproduk keterangan deskripsi bezeichnung artikelbezeichnung artikelname beschreibung produktname text "
+        "artikeltext designation libelle descripcion nombreproducto denominacion"
     ),
     "category": (
         "category productcategory group productgroup itemgroup family department kategori kelompok kategorie "
