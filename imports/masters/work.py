@@ -14,6 +14,7 @@ from base.clock import Clock
 from base.database import Connection, reading, transaction
 from imports.files import RowReader, read_rows
 from imports.importer import Tell
+from imports.lines import BrokenFile
 from imports.masters.balances import read_balance, refuse_balance
 from imports.masters.mapping import MasterMapping, parse_master_mapping
 from imports.masters.reading import MasterReader, MasterRow
@@ -82,17 +83,23 @@ async def import_masters(one: Import, stream: BinaryIO, clock: Clock, tell: Tell
 
 
 def split_chunks(file: RowReader, reader: MasterReader) -> Iterator[Chunk]:
-    """The rows of a file, up to 1,000 at a time."""
+    """The rows of a file, up to 1,000 at a time; those before a break come before it is raised."""
     rows: list[MasterRow | Refused] = []
     size = 0
-    for raw in file:
-        rows.append(reader.read(raw))
-        size += sum(map(len, raw.cells))
-        if len(rows) == ROWS or size >= CHARACTERS:
-            yield Chunk(rows, file.next_line, file.bytes_read)
-            rows, size = [], 0
+    broken: BrokenFile | None = None
+    try:
+        for raw in file:
+            rows.append(reader.read(raw))
+            size += sum(map(len, raw.cells))
+            if len(rows) == ROWS or size >= CHARACTERS:
+                yield Chunk(rows, file.next_line, file.bytes_read)
+                rows, size = [], 0
+    except BrokenFile as error:
+        broken = error
     if rows:
         yield Chunk(rows, file.next_line, file.bytes_read)
+    if broken is not None:
+        raise broken
 
 
 # ------------------------------------------------------------------------------------------------ partners, products

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 from base.clock import SetClock
 from base.database import reading
 from base.errors import DomainError
+from imports.lines import BrokenFile
 from imports.masters.mapping import with_new_regions
 from imports.masters.work import import_masters
 from imports.store import Import, ImportKind, ImportMoved, ImportState, Step, begin_import
@@ -381,6 +383,21 @@ async def test_an_import_that_is_stopped_goes_on_where_it_was_and_counts_each_ro
     assert runs == 5
     assert await account(done) == Account(3_501, 3_500, 1, {})
     assert done.duplicates_in == 1
+
+
+async def test_of_a_file_that_breaks_off_all_whole_rows_are_taken() -> None:
+    program_id = await make_channel()
+    dice = random.Random(5)
+    lines = [f"S{number},{dice.randbytes(20).hex()},RETAILER,java," for number in range(1_500)]
+    whole = gzip.compress(rows(*lines, header=HEADER).encode())
+    content = whole[: len(whole) * 9 // 10]
+    for _ in range(2):
+        with pytest.raises(BrokenFile):
+            await take(program_id, PARTNERS, content)
+        [found] = await answer("SELECT * FROM import WHERE program_id = $1", program_id)
+        assert 1_000 < found["read"] == found["recorded"] < 1_500
+        assert found["position"] == found["read"] + 2
+    assert len(await partners_of(program_id)) == found["read"]
 
 
 async def test_of_two_that_take_the_same_import_one_goes_on() -> None:
