@@ -11,6 +11,9 @@ SECONDS = 1.0
 WINDOW = 10
 """Seconds that rates and times are taken over."""
 
+ATTEMPTS = 3
+"""How often `--once` looks for a second time."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the family's commands."""
@@ -93,10 +96,14 @@ async def _watch(source: "Source", *, once: bool) -> None:  # type: ignore[name-
         )
 
     try:
-        await look()
+        shown = await look()
         if once:
-            await asyncio.sleep(SECONDS)
-            console.print(await look())
+            for _ in range(ATTEMPTS):
+                await asyncio.sleep(SECONDS)
+                shown = await look()
+                if len(seen) > 1:
+                    break
+            console.print(shown)
             return
         with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
             while True:

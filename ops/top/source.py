@@ -16,8 +16,8 @@ from ops.top.snapshot import Snapshot
 from ops.watch.page import fetch
 from ops.watch.readings import FAULTS, NAME
 
-FETCH_SECONDS: Final = 3.0
-DATABASE_SECONDS: Final = 2.0
+FETCH_SECONDS: Final = 10.0
+DATABASE_SECONDS: Final = 5.0
 MOST_IMPORTS: Final = 5
 
 # The addresses in the names of this database's connections.

@@ -17,7 +17,7 @@ from base.telemetry import registry
 from ops.watch.readings import Readings
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-CHILD_SECONDS: Final = 1.0
+CHILD_SECONDS: Final = 2.0
 
 _direct: Final = build_opener(ProxyHandler({}))
 """No proxy of the environment's stands between processes."""
