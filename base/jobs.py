@@ -29,6 +29,7 @@ from pgqueuer.models import Job, TracebackRecord
 from pgqueuer.queries import EntrypointExecutionParameter, Queries
 from pgqueuer.types import QueueEntrypoint, QueueManagerId
 
+from base import failpoints
 from base.database import Connection, reading, transaction
 from base.outages import outage_of
 
@@ -120,16 +121,23 @@ class Runner:
         failures = 0
         while not stop.is_set():
             try:
-                job = await self._take()
-                if job is not None:
-                    await self._do(job, stop)
+                found = await self.turn(stop)
                 failures = 0
             except Exception as error:
                 failures += 1
                 log.warning("the jobs %r failed %d times in a row: %s", self._name, failures, error)
-                job = None
-            if job is None:
+                found = False
+            if not found:
                 await _pause(stop, POLL_SECONDS if not failures else _backoff(failures))
+
+    async def turn(self, stop: asyncio.Event) -> bool:
+        """Take up the next job and do it; False where there is none. A job that this fails on waits for its lease."""
+        job = await self._take()
+        if job is None:
+            return False
+        failpoints.reach("jobs.taken")
+        await self._do(job, stop)
+        return True
 
     async def _take(self) -> Job | None:
         """The next job, now held by us: one that waits, or one whose lease is over."""
@@ -189,6 +197,7 @@ class Runner:
         async with transaction() as connection:
             if await connection.fetchval(HOLD, job.id, self._holder) is None:
                 return
+            failpoints.reach("jobs.done")
             if delay is not None:
                 await queries(connection).retry_job(job, timedelta(seconds=delay), told)
             else:

@@ -227,18 +227,16 @@ class _Work:
             async with transaction() as connection:
                 await settle(connection, [])
 
-        if not activities:
+        if activities:
+            await record(
+                program_id=self._one.program_id,
+                activities=activities,
+                clock=self._clock,
+                history=(self._one.posted_through or EARLIEST) if self._one.history else None,
+                settle=settle,
+            )
+        else:
             await retrying(only_settle)
-            failpoints.reach("imports.recorded")
-            return step
-        history = (self._one.posted_through or EARLIEST) if self._one.history else None
-        await record(
-            program_id=self._one.program_id,
-            activities=activities,
-            clock=self._clock,
-            history=history,
-            settle=settle,
-        )
         failpoints.reach("imports.recorded")
         return step
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Final
 
-from base import jobs
+from base import failpoints, jobs
 from base.clock import Clock
 from base.database import Connection, reading, transaction
 from base.errors import DomainError, Invalid, NotFound
@@ -232,6 +232,7 @@ class _Incoming:
                 added = piece[received - self._start :]
                 await connection.execute(ADD_PIECE, *self._key, received, added)
                 await connection.execute(MOVE, *self._key, received + len(added), self._clock.now())
+                failpoints.reach("uploads.stored")
         self._start += len(piece)
         del self._held[:PIECE]
 
@@ -250,6 +251,7 @@ async def _finish(*, program_id: int, import_id: int, now: datetime) -> Upload:
         if await connection.fetchval(LOCK, program_id, import_id) == upload.size:
             if is_right and await _queue(connection, program_id, import_id, digest.digest()):
                 await enqueue_import(connection, program_id=program_id, import_id=import_id)
+                failpoints.reach("uploads.queued")
             elif not is_right:
                 await connection.execute(DROP_PIECES, program_id, import_id)
                 await connection.execute(MOVE, program_id, import_id, 0, now)

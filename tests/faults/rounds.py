@@ -7,16 +7,22 @@ reviewed. Played to the end they leave the same world, whatever happened meanwhi
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 
 from activity.rules import ActivityInput
-from base import outbox
+from base import jobs, outbox
 from base.clock import SetClock
+from base.database import transaction
+from base.jobs import Runner
 from base.outages import outage_of
 from base.outbox import Consumer
 from game.review import review_program
+from imports.job import ImportJob
+from imports.store import ImportKind
+from imports.uploads import JOB, Announced, create_upload, receive
 from leaderboards import projector
 from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import Grouping
@@ -32,6 +38,7 @@ from push.deliveries import LEASE, deliver_due
 from push.devices import register_device
 from tests.invariants import check_audit, check_invariants
 from tests.properties.setting import add_partners, make_setting
+from tests.services.imports.taking import MAPPING, rows
 from tests.world import NOW, World, back, line, return_of, sale
 
 SHOPS: Final = ("a", "b", "c")
@@ -106,6 +113,13 @@ def batches_of(number: int) -> list[list[ActivityInput]]:
     return [made[first : first + SIZE] for first in range(0, len(made), SIZE)]
 
 
+def file_of(number: int) -> bytes:
+    """The file that a round brings: sales of the days before it."""
+    at = start_of(number) - timedelta(days=2)
+    sold = (f"f{number}-{place},{shop},{at:%Y-%m-%d},tea,1,{5 + place}" for place, shop in enumerate(SHOPS))
+    return rows(*sold).encode()
+
+
 class Player:
     """Plays rounds. An outage is met by doing the step again, as clients, relay and ticks do; `met` keeps them."""
 
@@ -124,6 +138,8 @@ class Player:
         clock.advance_to(start_of(number))
         for batch in batches_of(number):
             await self._insist(lambda: self._accept(batch))  # noqa: B023
+        await self._insist(lambda: self._send(number))
+        await self._insist(self._work)
         await self._insist(lambda: world.count(f"late-{number}", Measure.AMOUNT, kinds=["SALE"]))
         await self._insist(lambda: world.badge(f"late-{number}", f"late-{number}", [20, 60]))
         await self._insist(lambda: review_program(world.program_id, clock))
@@ -154,6 +170,37 @@ class Player:
         outcomes = await self.world.record(*batch)
         assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
 
+    async def _send(self, number: int) -> None:
+        """Send a file of sales, whole; where it was sent before, what is there of it stays."""
+        content = file_of(number)
+        given = Announced(
+            ImportKind.SALES, "sales.csv", len(content), MAPPING, digest=sha256(content).hexdigest()
+        )
+        program_id, clock = self.world.program_id, self.world.clock
+        one = await create_upload(
+            program_id=program_id, given=given, largest=10**6, created_by="test", now=clock.now()
+        )
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        await receive(program_id=program_id, import_id=one.id, start=0, chunks=chunks(), clock=clock)
+
+    async def _work(self) -> None:
+        """Do the jobs, those of a killed process among them. The queue tries again what meets an outage."""
+
+        async def work(payload: bytes, leave: asyncio.Event) -> None:
+            try:
+                await ImportJob(self.world.clock).work(payload, leave)
+            except Exception as error:
+                self.met.append(error)
+                raise
+
+        runner = Runner(JOB, work, lease_seconds=0.5)
+        while any(one.name == JOB for one in await jobs.depth()):
+            if not await runner.turn(asyncio.Event()):
+                await asyncio.sleep(0.05)
+
     async def _relay(self) -> None:
         """To the last row: one that waits for a transaction of somebody else on this server is waited for."""
         while any(one.rows for one in await outbox.depth()):
@@ -165,8 +212,10 @@ class Player:
 
 
 async def open_outbox() -> None:
-    """The consumers' cursors, and nothing that other tests left for them."""
+    """The consumers' cursors, and no jobs that other tests left."""
     await outbox.register(projector.CONSUMER, notifier.MESSAGES, live.FACTS)
+    async with transaction() as connection:
+        await connection.execute("DELETE FROM pgqueuer")
 
 
 async def outcome(world: World) -> dict[str, Any]:
