@@ -5,14 +5,13 @@ file can be read on, nobody takes them for text, and `imports.files` writes them
 """
 
 import codecs
-import gzip
 import io
 import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from base.errors import Invalid
 
@@ -24,6 +23,8 @@ KEEP_BYTES: Final = "mitra-keep-bytes"
 FIRST_KEPT: Final = 0x10FE00
 KEPT: Final = re.compile(f"[{chr(FIRST_KEPT)}-{chr(FIRST_KEPT + 255)}]")
 GZIP: Final = b"\x1f\x8b"
+GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
+PIECE: Final = 1 << 16
 ZIP: Final = b"PK\x03\x04"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -74,13 +75,43 @@ class Source(io.RawIOBase):
         return len(piece)
 
 
+class Unzipped(io.RawIOBase):
+    """What a gzip stream holds, member after member. Where it breaks off, all that can be unzipped comes first."""
+
+    def __init__(self, source: "io.BufferedReader[Source]") -> None:
+        self._source = source
+        self._member = zlib.decompressobj(GZIP_FORMAT)
+        self._zipped = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+        while True:
+            if self._member.eof:
+                following = (self._member.unused_data or self._source.read1(PIECE)).lstrip(b"\0")
+                if not following:
+                    return 0
+                self._member, self._zipped = zlib.decompressobj(GZIP_FORMAT), following
+            elif not self._zipped:
+                self._zipped = self._source.read1(PIECE)
+                if not self._zipped:
+                    raise EOFError
+            given = self._member.decompress(self._zipped, len(buffer))
+            self._zipped = self._member.unconsumed_tail
+            if given:
+                buffer[: len(given)] = given
+                return len(given)
+
+
 def open_text(source: Source, encoding: str) -> io.TextIOWrapper:
     """The text of a file, unzipped where it is gzip, whatever it is called. BROKEN_FILE where it is no text."""
     if source.head.startswith((ZIP, OLD_EXCEL)):
         raise BrokenFile("this is a workbook or a zip file: export it as CSV")
-    stream = io.BufferedReader(source, 1 << 16)
+    given = io.BufferedReader(source, PIECE)
+    stream: io.BufferedReader[Any] = given
     if source.head.startswith(GZIP):
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 16)  # type: ignore[arg-type]
+        stream = io.BufferedReader(Unzipped(given), PIECE)
     with telling():
         is_wide = stream.peek(2)[:2] in UTF_16
     if is_wide and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
@@ -99,7 +130,7 @@ def telling(line: Callable[[], int] | None = None) -> Iterator[None]:
         yield
     except EOFError as error:
         raise BrokenFile(f"the gzip file is not whole: it ends{where()}") from error
-    except (gzip.BadGzipFile, zlib.error, UnicodeError) as error:
+    except (zlib.error, UnicodeError) as error:
         raise BrokenFile(f"the file cannot be read on{where()}: {error}") from error
 
 
