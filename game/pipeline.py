@@ -4,7 +4,7 @@ Locks are taken in one order: idempotency keys sorted, then partner rows by id. 
 alone until the commit. A batch of 1,000 costs the same statements as a batch of one.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -41,9 +41,9 @@ from game.loading import (
 from game.plan import Plan, Plans
 from game.state import Moment, PartnerState, State
 from game.timing import tell_batch
-from loyalty.ledger.books import Transaction
+from loyalty.ledger.books import Lot, Transaction
 from metrics.counting import whole
-from metrics.rules import MeterKey
+from metrics.rules import POINTS, MeterKey, Placed
 from metrics.windows import local_day
 
 RECORDED: Final = "RECORDED"
@@ -220,6 +220,11 @@ def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
     return Candidate(given, payload_hash(given), partner_id, lines)
 
 
+def when(one: Placed) -> tuple[int, datetime]:
+    """Whose it is, and when it occurred."""
+    return one.partner_id, one.occurred_at
+
+
 class Batch:
     """A batch between its first lock and its commit."""
 
@@ -319,26 +324,34 @@ class Batch:
         partner_ids = sorted({one.partner_id for one in returns})
         activity_ids = [original.activity.id for original in state.originals.values()]
         await load_lots_into(connection, state, partner_ids=partner_ids, activity_ids=activity_ids)
+        reached = {(key[2], meter.reached_at) for key, meter in state.meters.items()}
         in_need = {
             one.partner_id
             for one in returns
             for key in references(one.given)
-            if key not in state.originals or self._is_last(state.originals[key])
+            if key not in state.originals or when(state.originals[key].activity) in reached
         }
         if self.plan.counts_rewards:
             # A return may take a reward too, of a completion that stands or that this batch brings.
-            in_need.update(one.partner_id for one in state.completions.values() if one.stands)
+            series = self.plan.counting.series
+            by_points = {
+                (key[2], meter.reached_at)
+                for key, meter in state.meters.items()
+                if series[key[0]].metric.measure in POINTS
+            }
+            in_need.update(
+                lot.partner_id for lot in self._rewards() if when(state.moment_of(lot)) in by_points
+            )
             in_need.update(one.partner_id for one in fresh if one.given.kind != RETURN)
         await load_history_into(connection, state, partner_ids=sorted(in_need & set(partner_ids)))
 
-    def _is_last(self, original: Original) -> bool:
-        """Whether any of the partner's meters was reached by this activity."""
+    def _rewards(self) -> Iterator[Lot]:
+        """The lots of what the completions that stand have paid to partners with a return."""
         assert self.state is not None
-        partner_id, occurred_at = original.activity.partner_id, original.activity.occurred_at
-        return any(
-            meter.reached_at == occurred_at and key[2] == partner_id
-            for key, meter in self.state.meters.items()
-        )
+        for one in self.state.completions.values():
+            paid = self.state.reward_transactions.get(one.reward_key()) if one.stands else None
+            if paid is not None:
+                yield from self.state.books.granted_by(transaction_id=paid)
 
     def decide(self, one: Candidate) -> Outcome:
         """An activity in its turn: a repetition answers as the first time, whenever that was."""

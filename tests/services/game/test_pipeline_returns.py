@@ -313,6 +313,23 @@ async def test_a_reward_in_the_batch_goes_back_as_in_batches_of_their_own() -> N
     assert await one.everything() == await two.everything()
 
 
+async def test_a_reward_that_was_the_last_to_count_goes_back_although_the_sale_was_not() -> None:
+    """Nothing was reached by x40. With it falls the reward of the visit, which was the last that brought points."""
+    world = await make_world()
+    await world.count("points", Measure.POINTS_ALL, Period.MONTHLY)
+    await world.count("deeds", Measure.COUNT, kinds=["SALE", "VISIT"])
+    await world.earn(amount=1)
+    await world.mission("m", {"deeds": 4}, points=30)
+    for past in (sale("x40", "shop", 5, at=NOW - 40 * DAY), sale("x35", "shop", 5, at=NOW - 35 * DAY)):
+        await world.accept(past)
+    await world.accept(sale("x9", "shop", 5, at=NOW - 9 * DAY))
+    await world.accept(activity("v5", "shop", kind="VISIT", at=NOW - 5 * DAY))
+    await world.accept(return_of("r1", "shop", "x40"))
+    meters = await world.meters("points", Period.MONTHLY, "shop")
+    assert list(meters.values()) == [Reading(D(5), NOW - 35 * DAY), Reading(D(5), NOW - 9 * DAY)]
+    await check_audit(world.program_id)
+
+
 # --------------------------------------------------------------------------------------- calendars and what follows
 
 
