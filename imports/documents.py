@@ -5,24 +5,14 @@ stand in one batch; what comes apart from them, or is too much for one, is a fur
 So is what was refused once and is imported alone. The same file always makes the same activities.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from activity.rules import MAX_ACTIVITIES, MAX_LINES, RETURN, SALE, ActivityInput, LineInput
+from activity.rules import MAX_LINES, RETURN, SALE, ActivityInput, LineInput
 from imports.matching import SUFFIX
 from imports.rows import Refused, SalesRow
-
-ROWS: Final = 5_000
-"""A batch ends with the document in which it has reached so many rows."""
-MOST_ROWS: Final = 2 * ROWS
-"""No batch is larger, however long a document is."""
-
-MOST_ACTIVITIES: Final = MAX_ACTIVITIES - MOST_ROWS // MAX_LINES
-"""No batch has more, but for those that long documents make on top."""
-ACTIVITIES: Final = MOST_ACTIVITIES - 90
-"""A batch ends with the document in which it has reached so many."""
 
 Row: TypeAlias = SalesRow | Refused
 Opened: TypeAlias = tuple[str, bool, str, str | None]
@@ -41,26 +31,6 @@ class Known:
     def of(self, document: str) -> Set[int]:
         """The imports that brought rows of this document."""
         return self.imports.get(document, frozenset())
-
-
-def split_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Batches that make at most `MAX_ACTIVITIES` activities, cut between documents wherever that can be."""
-    batch: list[Row] = []
-    documents: set[str] = set()
-    activities: set[Opened] = set()
-    for row in rows:
-        begins = isinstance(row, Refused) or row.document not in documents
-        enough = len(batch) >= ROWS or len(activities) >= ACTIVITIES
-        too_much = len(batch) >= MOST_ROWS or len(activities) >= MOST_ACTIVITIES
-        if (begins and enough) or too_much:
-            yield batch
-            batch, documents, activities = [], set(), set()
-        batch.append(row)
-        if isinstance(row, SalesRow):
-            documents.add(row.document)
-            activities.add(opened_by(row))
-    if batch:
-        yield batch
 
 
 def opened_by(row: SalesRow) -> Opened:

@@ -6,7 +6,7 @@ so the recording says what did not hold, all of it is undone, and the batch is d
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,8 +19,9 @@ from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.numbers import plain
 from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
-from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows, split_batches
-from imports.files import RowReader, read_rows
+from imports.batches import Batch, split_batches
+from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows
+from imports.files import read_rows
 from imports.importer import Tell
 from imports.mapping import SalesMapping
 from imports.mapping_toml import parse_sales_mapping
@@ -69,32 +70,12 @@ async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) 
     if one.history:
         await begin_history(one.program_id)
     work = _Work(one, mapping, clock, is_further=reader.is_refusals)
-    batches = _positioned(rows, reader)
+    batches = split_batches(reader, rows)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         tell(await work.take(batch))
     if one.history:
         await end_history(one.program_id)
     return await end_import(one, state=ImportState.DONE, now=clock.now())
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Rows, and where the file goes on after them."""
-
-    rows: Sequence[Row]
-    position: int
-    bytes_read: int
-
-
-def _positioned(rows: SalesReader, reader: RowReader) -> Iterator[_Batch]:
-    """Batches with the line that follows upon each."""
-    waiting: list[Row] | None = None
-    for batch in split_batches(rows.read(raw) for raw in reader):
-        if waiting is not None:
-            yield _Batch(waiting, batch[0].raw.line, reader.bytes_read)
-        waiting = batch
-    if waiting is not None:
-        yield _Batch(waiting, waiting[-1].raw.line + 1, reader.bytes_read)
 
 
 @dataclass(slots=True)
@@ -115,7 +96,7 @@ class _Work:
         self._clock = clock
         self._is_further = is_further
 
-    async def take(self, batch: _Batch) -> Step:
+    async def take(self, batch: Batch) -> Step:
         """Record a batch and account for it, however often it has to be decided."""
         faults: dict[int, Refused] = {}
         attempts = 0
@@ -209,7 +190,7 @@ class _Work:
 
     # ------------------------------------------------------------------------------------------- how it is taken
 
-    async def _record(self, batch: _Batch, decided: _Decided, *, is_last: bool) -> Step:
+    async def _record(self, batch: Batch, decided: _Decided, *, is_last: bool) -> Step:
         """Record the activities with their account. Raises `Again`."""
         source = self._mapping.source
         activities = [draft.finished(source) for draft in decided.drafts]
@@ -243,7 +224,7 @@ class _Work:
     async def _account(
         self,
         connection: Connection,
-        batch: _Batch,
+        batch: Batch,
         decided: _Decided,
         outcomes: Sequence[Outcome],
         *,

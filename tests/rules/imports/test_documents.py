@@ -3,20 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 from activity.rules import MAX_LINES, RETURN, LineInput
-from imports.documents import (
-    ACTIVITIES,
-    MOST_ACTIVITIES,
-    MOST_ROWS,
-    ROWS,
-    Drafting,
-    Known,
-    Sorted,
-    sort_rows,
-    split_batches,
-)
+from imports.documents import Drafting, Known, Sorted, sort_rows
 from imports.rows import RawRow, Refused, SalesRow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -126,24 +115,3 @@ def test_what_a_draft_becomes() -> None:
     assert (finished.source, finished.external_id, finished.kind) == ("erp", "d1", RETURN)
     assert finished.occurred_at == row(2).occurred_at
     assert len(finished.lines) == 2
-
-
-def test_batches_are_cut_between_documents() -> None:
-    rows = [row(line, f"d{line // 3}") for line in range(3 * (ACTIVITIES + 50))]
-    batches = list(split_batches(rows))
-    assert [one for batch in batches for one in batch] == rows
-    assert len(batches) > 1
-    ends = [{one.document for one in batch if isinstance(one, SalesRow)} for batch in batches]
-    assert all(not first & second for first, second in pairwise(ends))
-
-
-def test_a_long_document_and_one_of_many_partners_are_cut_all_the_same() -> None:
-    batches = list(split_batches(row(line) for line in range(MOST_ROWS + 10)))
-    assert [len(batch) for batch in batches] == [MOST_ROWS, 10]
-    many = list(split_batches(row(line, partner=f"p{line}") for line in range(MOST_ACTIVITIES + 10)))
-    assert [len(batch) for batch in many] == [MOST_ACTIVITIES, 10]
-
-
-def test_refused_rows_alone_make_batches_too() -> None:
-    assert [len(batch) for batch in split_batches(refused(line) for line in range(ROWS + 1))] == [ROWS, 1]
-    assert list(split_batches([])) == []
