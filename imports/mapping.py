@@ -94,9 +94,15 @@ class ProductRules:
 
     unknown: Unknown = Unknown.REFUSE
     no_products: tuple[str, ...] = ()
-    """Codes, as they are after cleaning, that are none: postage, fees, corrections."""
-    no_product_pattern: str | None = None
-    """A regular expression that the whole of such a code matches."""
+    """Codes, as they are after cleaning, that are none: postage, fees. `*` is any text, `?` one character."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRules:
+    """What makes a document's number the only one of its kind."""
+
+    within: tuple[Column, ...] = ()
+    """Columns that the number is unique within: the shop and the day of a till's receipts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class SalesMapping:
     file: FileFormat = field(default_factory=FileFormat)
     dates: DateFormat = field(default_factory=DateFormat)
     clean: dict[str, tuple[Cleaner, ...]] = field(default_factory=dict)
+    documents: DocumentRules = field(default_factory=DocumentRules)
     returns: ReturnRules = field(default_factory=ReturnRules)
     partners: PartnerRules = field(default_factory=PartnerRules)
     products: ProductRules = field(default_factory=ProductRules)

@@ -4,7 +4,6 @@ The tables that every kind of file has are read by functions of their own, which
 """
 
 import codecs
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +17,7 @@ from imports.mapping import (
     Column,
     Condition,
     DateFormat,
+    DocumentRules,
     FileFormat,
     PartnerRules,
     ProductRules,
@@ -52,6 +52,7 @@ def parse_sales_mapping(text: str) -> SalesMapping:
         file=file,
         dates=read_dates(document.table("dates")),
         clean=read_cleaners(document.table("clean"), CLEANED),
+        documents=_read_documents(document.table("documents"), file),
         returns=_read_returns(document.table("returns"), file),
         partners=_read_partners(document.table("partners"), columns),
         products=_read_products(document.table("products")),
@@ -116,9 +117,21 @@ def _read_columns(table: Table, file: FileFormat) -> dict[str, Column]:
 def read_column(table: Table, name: str, file: FileFormat) -> Column | None:
     """A column of a file of this format."""
     column = table.column(name)
+    _check_header(table, name, file, column)
+    return column
+
+
+def read_columns(table: Table, name: str, file: FileFormat) -> tuple[Column, ...]:
+    """Columns of a file of this format."""
+    columns = table.columns(name)
+    for column in columns:
+        _check_header(table, name, file, column)
+    return columns
+
+
+def _check_header(table: Table, name: str, file: FileFormat, column: Column | None) -> None:
     if isinstance(column, str) and not file.header:
         raise table.fault("must be a place that counts from 1: the file has no header", name)
-    return column
 
 
 def read_dates(table: Table) -> DateFormat:
@@ -152,6 +165,12 @@ def read_cleaners(table: Table, names: Iterable[str]) -> dict[str, tuple[Cleaner
     cleaners = {name: tuple(table.one_of(Cleaner, one, name) for one in table.texts(name)) for name in names}
     table.close()
     return {name: found for name, found in cleaners.items() if found}
+
+
+def _read_documents(table: Table, file: FileFormat) -> DocumentRules:
+    rules = DocumentRules(within=read_columns(table, "within", file))
+    table.close()
+    return rules
 
 
 def _read_returns(table: Table, file: FileFormat) -> ReturnRules:
@@ -203,12 +222,6 @@ def _read_products(table: Table) -> ProductRules:
     rules = ProductRules(
         unknown=table.choice("unknown", default.unknown),
         no_products=table.texts("no_products"),
-        no_product_pattern=table.optional_text("no_product_pattern"),
     )
     table.close()
-    if rules.no_product_pattern is not None:
-        try:
-            re.compile(rules.no_product_pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise table.fault(f"is no regular expression: {error}", "no_product_pattern") from error
     return rules

@@ -4,6 +4,7 @@ The reason of a row that is wrong in several ways is the first of these: what th
 partner, SKU, whether it is a product, date, quantity, amount, and then the texts beside them.
 """
 
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -23,6 +24,10 @@ from imports.rows import RawRow, Refused, SalesRow
 
 LONGEST_DOCUMENT: Final = MAX_TEXT - 20
 """A further activity of a document has a line number after the document's own."""
+WITHIN: Final = ":"
+"""What stands between a document's number and what it is unique within."""
+NOTHING: Final = r"(?!)"
+"""The pattern that no text matches."""
 LONGEST_NAME: Final = 500
 MOST_TEXTS: Final = 65_536
 """How many distinct cells of a column are remembered: most come again and again."""
@@ -77,10 +82,14 @@ class SalesReader:
             if name in self._place
         ]
         self._is_return = self._condition()
-        self._width = max(self._place.values()) + 1
-        pattern = mapping.products.no_product_pattern
-        self._no_products = frozenset(mapping.products.no_products)
-        self._no_product = re.compile(pattern).fullmatch if pattern is not None else None
+        within = mapping.documents.within
+        self._within = [find_column(column, header, ("documents", "within")) for column in within]
+        self._width = max(*self._place.values(), *self._within) + 1
+        # As translated, a pattern goes over a code once, whatever it is.
+        patterns = "|".join(
+            fnmatch.translate(one.replace("[", "[[]")) for one in mapping.products.no_products
+        )
+        self._is_no_product = re.compile(patterns or NOTHING).match
         self._check_product = lru_cache(MOST_TEXTS)(self._tell_product)
         self._read_instant = lru_cache(MOST_TEXTS)(self._tell_instant)
         self._read_measure = lru_cache(MOST_TEXTS)(self._tell_measure)
@@ -102,6 +111,7 @@ class SalesReader:
         document = self._document(cells)
         if document is None:
             raise Fault("no document is named", code="NO_DOCUMENT", field="document")
+        is_return = self._is_return(document, cells)
         partner = self._partner(cells)
         if partner is None:
             raise Fault("no partner is named", code="NO_PARTNER", field="partner")
@@ -112,12 +122,14 @@ class SalesReader:
         occurred_at, instant = self._read_instant(
             cells[self._date], "" if self._time is None else cells[self._time]
         )
-        is_return = self._is_return(document, cells)
         money = cells[self._money]
         quantity, amount, quantity_text, amount_text = self._read_measure(
             is_return, cells[self._quantity], money
         )
         sale = self._sale(cells) if is_return else None
+        if self._within:
+            document = self._placed(document, cells)
+            sale = sale and self._placed(sale, cells)
         beside: list[str | None] = [None] * len(BESIDE)
         for at, place, clean in self._beside:
             beside[at] = clean(cells[place])
@@ -146,6 +158,16 @@ class SalesReader:
         clean = lru_cache(MOST_TEXTS)(partial(self._clean, field))
         return lambda cells: clean(cells[place])
 
+    def _placed(self, document: str, cells: Cells) -> str:
+        """A document's number behind what it is unique within."""
+        found = WITHIN.join((*(cells[place].strip() for place in self._within), document))
+        if len(found) > LONGEST_DOCUMENT or not found.isprintable():
+            message = (
+                f"{found[:20]!r}… has more than {LONGEST_DOCUMENT} characters, or some that cannot be printed"
+            )
+            raise Fault(message, code="INVALID_TEXT", field="document")
+        return found
+
     def _clean(self, field: str, cell: str) -> str | None:
         text = cell.strip()
         if text in self._mapping.file.empty:
@@ -164,7 +186,7 @@ class SalesReader:
         return text or None
 
     def _tell_product(self, sku: str) -> None:
-        if sku in self._no_products or (self._no_product is not None and self._no_product(sku)):
+        if self._is_no_product(sku):
             raise Fault(f"{sku} is no product", code="NO_PRODUCT", field="sku")
 
     # ------------------------------------------------------------------------------------------- dates and numbers

@@ -121,9 +121,19 @@ class Table:
     def column(self, name: str) -> str | int | None:
         """A header, stripped, or a place that counts from 1."""
         found = self.take(name)
+        return None if found is None else self._column(found, name)
+
+    def columns(self, name: str) -> tuple[str | int, ...]:
+        """A list of columns."""
+        found = self.take(name)
+        if found is None:
+            return ()
+        if not isinstance(found, list) or len(found) > MOST_ITEMS:
+            raise self.fault('must be a list of columns: ["a", "b"]', name)
+        return tuple(self._column(one, name) for one in found)
+
+    def _column(self, found: object, name: str) -> str | int:
         match found:
-            case None:
-                return None
             case bool():
                 pass
             case str() if found.strip():

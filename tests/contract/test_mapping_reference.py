@@ -16,6 +16,7 @@ from imports.mapping import (
     Cleaner,
     Condition,
     DateFormat,
+    DocumentRules,
     FileFormat,
     PartnerRules,
     ProductRules,
@@ -30,6 +31,7 @@ EXAMPLES: Final = sorted((ROOT / "docs" / "examples").glob("*.toml"))
 TABLES: Final = {
     "file": FileFormat,
     "dates": DateFormat,
+    "documents": DocumentRules,
     "returns": ReturnRules,
     "returns.when": Condition,
     "partners": PartnerRules,
@@ -91,7 +93,7 @@ def test_the_example_can_be_used_and_says_what_it_means() -> None:
     assert mapping.returns == ReturnRules(
         when=Condition(column="Belegart", equals=("Gutschrift", "Storno")), sale="Ursprungsbeleg"
     )
-    assert mapping.products.no_product_pattern == r"GEB-\d+"
+    assert mapping.products.no_products[-1] == "GEB-*"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

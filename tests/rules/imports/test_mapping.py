@@ -82,7 +82,8 @@ kind = "reseller"
         ("[partners]\nunknown = 'make'", "partners.unknown", "refuse, create"),
         ("[partners]\nunknown = 'create'", "partners.region", "needed"),
         ("[partners]\nkind = 'shop'", "partners.kind", "retailer"),
-        ("[products]\nno_product_pattern = '('", "products.no_product_pattern", "no regular expression"),
+        ("[documents]\nwithin = 'shop'", "documents.within", "list of columns"),
+        ("[documents]\nwithin = [0]", "documents.within", "place"),
         ("[products]\nno_products = [1]", "products.no_products", "list"),
     ],
 )

@@ -72,7 +72,7 @@ def refusal(given: SalesReader, **cells: str) -> tuple[str, str | None]:
     ],
 )
 def test_the_first_reason_and_the_column_to_blame(cells: dict[str, str], blame: tuple[str, str]) -> None:
-    products = "[products]\nno_products = ['POST']\nno_product_pattern = 'FEE-.*'"
+    products = "[products]\nno_products = ['POST', 'FEE-*']"
     assert refusal(reader(products), **cells) == blame
 
 
@@ -266,3 +266,21 @@ def test_whatever_is_understood_can_be_an_activity(changed: dict[str, str]) -> N
     lines = [LineInput(row.sku, row.quantity, row.amount, row.unit)]
     sale = ActivityInput("erp", row.document, "SALE", row.partner, row.occurred_at, lines)
     assert check(sale, kinds=frozenset({"SALE"}), currency="EUR", now=row.occurred_at) is None
+
+
+def test_a_document_within_a_shop_and_a_day() -> None:
+    within = "[documents]\nwithin = ['shop', 1]\n[returns]\nsale = 'of'\nwhen = { starts_with = ['C'] }"
+    row = understood(reader(within), doc="C7", of="3", shop=" s1 ")
+    at = HEADER[0]
+    assert row.is_return
+    assert row.document == f"s1:{ {**GOOD, 'doc': 'C7'}[at] }:C7"
+    assert row.sale == f"s1:{ {**GOOD, 'doc': 'C7'}[at] }:3"
+    assert refusal(reader(within), doc="7", shop="s" * 180) == ("INVALID_TEXT", "doc")
+
+
+def test_codes_that_are_no_products_are_texts_with_stars() -> None:
+    given = reader("[products]\nno_products = ['FEE-*', 'X?', '[1]']")
+    for code in ("FEE-", "FEE-A-B", "X1", "[1]"):
+        assert refusal(given, item=code) == ("NO_PRODUCT", "item")
+    for code in ("FEE", "AFEE-1", "X", "X12", "1"):
+        assert understood(given, item=code).sku == code
