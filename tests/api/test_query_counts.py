@@ -20,7 +20,9 @@ query ($first: Int!) {
     edges {
       node {
         code region { code parent { code } }
-        wallet { available expiring { amount expiresAt } entries(first: 3) { edges { node { amount because { detail } } } } }
+        wallet {
+          available expiring { amount expiresAt } entries(first: 3) { edges { node { amount because { detail } } } }
+        }
         cash: wallet(unit: "USD") { available expiring(withinDays: 90) { amount } }
         tier { tier { key } next { key } toNext }
         missions(first: 5) { edges { node { state objectives { current target objective { metric { key } } } } } }
