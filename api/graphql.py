@@ -1,5 +1,6 @@
 """The GraphQL endpoint: its routes, its transport, and what is around the schema."""
 
+import asyncio
 from datetime import timedelta
 from json import JSONDecodeError
 from typing import Any, Final
@@ -23,13 +24,15 @@ from api.schema.root import build_schema
 from api.socket import SocketHandler, sign_in
 from base.clock import Clock, SystemClock
 from base.logs import note_code
-from base.outages import outage_of
+from base.outages import Outage, outage_of
 from base.settings import Environment, Settings, signing_key
 
 PATH: Final = "/graphql"
 INIT_SECONDS: Final = 10
 MOST_OPERATIONS: Final = 50
 """That run at once on one socket."""
+
+STOPPING: Final = Outage("This server is stopping.", 1)
 
 CODES: Final = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
@@ -70,6 +73,8 @@ class Endpoint(GraphQL[Session, None]):
                 )
             except Unauthenticated as error:
                 response = _challenge(error)
+            except asyncio.CancelledError:
+                response = unavailable(STOPPING)  # the server ends, and has waited for us long enough
             except Exception as error:
                 outage = outage_of(error)
                 if outage is None:

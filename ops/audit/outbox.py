@@ -5,7 +5,7 @@ from typing import Final
 from ops.audit.check import Check, sql_check
 
 PARKED: Final = sql_check(
-    "outbox",
+    "parked rows",
     "what was committed is told to every consumer: no row of the outbox is parked (`mitra outbox show`)",
     rows="SELECT count(*) FROM outbox WHERE program_id = $1",
     wrong="""

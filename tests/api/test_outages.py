@@ -1,5 +1,6 @@
 """What a client is told while a server is away: to come again, and when. Nothing is lost by that, or counted twice."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.graphql import STOPPING
 from base import engine, failpoints
 from base.database import reading
 from base.outages import AWAY, CROWDED, FULL, Outage
@@ -19,6 +21,11 @@ RECORD = """
     mutation ($input: ActivityRecordInput!) {
         activityRecord(input: $input) { ... on ActivityRecordPayload { outcomes { status } } }
     }
+"""
+
+WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+               WHERE NOT l.granted AND a.datname = current_database())
 """
 
 
@@ -105,6 +112,26 @@ async def test_an_operation_that_takes_too_long_is_given_up(monkeypatch: pytest.
         await connection.execute("SELECT FROM partner WHERE program_id = $1 FOR UPDATE", api.world.program_id)
         response = await post(api, sale("x"))
     assert response.status_code == 503
+    assert statuses(await post(api, sale("x"))) == ["RECORDED"]
+
+
+async def test_who_waits_while_the_server_stops_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not by a text that is no JSON, as servers say that they end."""
+    monkeypatch.setattr("ops.listening.DRAIN_SECONDS", 0.2)
+    api = await open_api()
+    headers = {"authorization": f"Bearer {api.token('INTEGRATION')}"}
+    async with reading() as connection, connection.transaction():
+        await connection.execute("SELECT FROM partner WHERE program_id = $1 FOR UPDATE", api.world.program_id)
+        async with httpx2.AsyncClient(headers=headers) as client:
+            async with served(api) as server:
+                asking = asyncio.create_task(
+                    client.post(f"http://127.0.0.1:{server.port}/graphql", json=sale("x"))
+                )
+                while not await connection.fetchval(WAITING):  # noqa: ASYNC110  # another connection does
+                    await asyncio.sleep(0.01)
+            assert_away(await asking, STOPPING)
     assert statuses(await post(api, sale("x"))) == ["RECORDED"]
 
 

@@ -118,17 +118,23 @@ class Client:
             return None
         finally:
             self._tally.longest = max(self._tally.longest, asyncio.get_running_loop().time() - started)
-        if response.status_code == 503:
-            (error,) = response.json()["errors"]
-            if error["extensions"]["code"] == "UNAVAILABLE" and "retry-after" in response.headers:
-                self._tally.answers[f"503 {error['message'].split('.')[0]}"] += 1
-                return None
-        outcomes = response.json().get("data") and response.json()["data"]["activityRecord"].get("outcomes")
-        if response.status_code == 200 and outcomes:
-            self._tally.answers["recorded"] += 1
-            return list(outcomes)
-        self._tally.complaints.append(f"{self.name}: {response.status_code} {response.text[:300]}")
-        return None
+        return self._read(response)
+
+    def _read(self, response: httpx2.Response) -> list[Any] | None:
+        """The outcomes that it holds; None, and perhaps a complaint, where it holds none."""
+        try:
+            answer = response.json()
+            if response.status_code == 503 and "retry-after" in response.headers:
+                (error,) = answer["errors"]
+                if error["extensions"]["code"] == "UNAVAILABLE":
+                    self._tally.answers[f"503 {error['message'].split('.')[0]}"] += 1
+                    return None
+            outcomes = answer["data"]["activityRecord"]["outcomes"]
+        except (ValueError, KeyError, TypeError):
+            self._tally.complaints.append(f"{self.name}: {response.status_code} {response.text[:300]}")
+            return None
+        self._tally.answers["recorded"] += 1
+        return list(outcomes)
 
     def _note(self, batch: list[Activity], outcomes: list[Any]) -> None:
         for given, outcome in zip(batch, outcomes, strict=True):

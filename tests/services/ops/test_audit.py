@@ -152,6 +152,10 @@ CORRUPTIONS: Final = {
     "tiers": "UPDATE tier_standing SET level = 2 WHERE program_id = $1 AND level = 1",
     "final standings": "UPDATE season_standing SET rank = rank + 1 WHERE program_id = $1",
     "outbox": "UPDATE outbox SET xid = '9000000000' WHERE program_id = $1",
+    "parked rows": """
+        INSERT INTO outbox_parked (consumer, xid, id, program_id, partner_ids, transaction_ids, error)
+        VALUES ('nobody', pg_current_xact_id(), 1, $1, '{}', '{}', 'x')
+    """,
 }
 """By check, what it must find."""
 
@@ -200,6 +204,7 @@ async def test_a_corruption_is_found(boards: base.redis.Client, database_url: st
         await connection.execute(CORRUPTIONS[name], world.program_id)
         found = await look(world, name)
         await connection.execute("DELETE FROM outbox WHERE program_id = $1", world.program_id)
+        await connection.execute("DELETE FROM outbox_parked WHERE program_id = $1", world.program_id)
     assert found.violations > 0
     assert found.offending
     assert not (await look(other, name)).violations, "another program's books are its own"
