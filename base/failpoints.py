@@ -4,7 +4,7 @@
     with failpoints.armed("relay.handled=error"): …                         # in a test
 
 A point is passed by `reach(name)`, which does nothing while none is armed. Each fault is `point=action`, then `@n` to
-begin at the n-th passing and `*n` to act at so many passings (else at each):
+begin at the n-th passing and `*n` to act at so many passings (else at each). A point may have several:
 
     kill            the process kills itself: SIGKILL
     disconnect      the open transaction's connection is cut; without a transaction, the connection is said to be lost
@@ -90,7 +90,7 @@ class Fault:
         return beyond >= 0 and (self.times is None or beyond < self.times)
 
 
-_armed: dict[str, Fault] = {}
+_armed: dict[str, list[Fault]] = {}
 
 
 def reach(name: str) -> None:
@@ -107,8 +107,8 @@ def arm(text: str) -> None:
 
 
 @contextmanager
-def armed(text: str) -> Iterator[dict[str, Fault]]:
-    """Armed for the length of the block; the faults by their points, which count their passings."""
+def armed(text: str) -> Iterator[dict[str, list[Fault]]]:
+    """Armed for the length of the block; the faults by their points, each of which counts its passings."""
     before = dict(_armed)
     arm(text)
     try:
@@ -118,9 +118,9 @@ def armed(text: str) -> Iterator[dict[str, Fault]]:
         _armed.update(before)
 
 
-def parse(text: str) -> dict[str, Fault]:
+def parse(text: str) -> dict[str, list[Fault]]:
     """The faults by their points. Raises `UnknownFailpoint`."""
-    faults = {}
+    faults: dict[str, list[Fault]] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         match = FAULT.fullmatch(part)
         if match is None:
@@ -130,15 +130,16 @@ def parse(text: str) -> dict[str, Fault]:
             raise UnknownFailpoint(f"there is no failpoint {point!r}")
         if action not in ACTIONS:
             raise UnknownFailpoint(f"a failpoint cannot {action!r}: it can {', '.join(ACTIONS)}")
-        faults[point] = Fault(point, action, int(first or 1), int(times) if times else None)
+        fault = Fault(point, action, int(first or 1), int(times) if times else None)
+        faults.setdefault(point, []).append(fault)
     return faults
 
 
 def _pass(name: str) -> None:
     assert name in POINTS, f"{name} is not in the registry of failpoints"
-    fault = _armed.get(name)
-    if fault is not None and fault.is_due():
-        ACTIONS[fault.action](f"the failpoint {name}")
+    due = [fault for fault in _armed.get(name, ()) if fault.is_due()]  # each counts, whichever acts
+    if due:
+        ACTIONS[due[0].action](f"the failpoint {name}")
 
 
 def _kill(_: str) -> None:

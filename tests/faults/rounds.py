@@ -205,7 +205,7 @@ class Player:
         """To the last row: one that waits for a transaction of somebody else on this server is waited for."""
         while any(one.rows for one in await outbox.depth()):
             seen = [await outbox.consume(name, consumer) for name, consumer in self._consumers.items()]
-            await asyncio.sleep(0 if any(seen) else 0.01)
+            await asyncio.sleep(0 if any(seen) else 0.05)
 
     async def _deliver(self) -> None:
         await deliver_due(Postbox(), clock=self.world.clock)
