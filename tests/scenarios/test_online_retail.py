@@ -32,10 +32,11 @@ FILES = [Path(NAMED)] if NAMED else sorted(ROOT.parent.glob("*/data/online_retai
 
 # What is left of each partner's sales by the journal, and what its meters and wallet say.
 NET = """
-SELECT p.code, n.pieces, n.amount, m.pieces AS pieces_metered, m.amount AS amount_metered, w.available
+SELECT p.code, n.pieces, coalesce(n.paid, 0) AS amount, m.pieces AS pieces_metered, m.amount AS amount_metered,
+       w.available
 FROM partner p
 JOIN (SELECT a.partner_id, sum(l.quantity - coalesce(r.quantity, 0)) AS pieces,
-             sum(l.amount - coalesce(r.amount, 0)) FILTER (WHERE l.quantity > coalesce(r.quantity, 0)) AS amount
+             sum(l.amount - coalesce(r.amount, 0)) FILTER (WHERE l.quantity > coalesce(r.quantity, 0)) AS paid
       FROM activity a JOIN activity_line l ON l.program_id = a.program_id AND l.activity_id = a.id
       LEFT JOIN (SELECT reverses_id, reverses_line, sum(quantity) AS quantity, sum(amount) AS amount
                  FROM activity_line WHERE program_id = $1 AND reverses_id IS NOT NULL GROUP BY 1, 2) r

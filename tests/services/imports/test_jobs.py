@@ -27,7 +27,7 @@ FILE = rows(*(f"d{number},shop,2026-11-01,tea,1,10" for number in range(ROWS))).
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imports.documents.ROWS", 10)
+    monkeypatch.setattr("imports.batches.ROWS", 10)
     monkeypatch.setattr("imports.uploads.PIECE", 100)
 
 
