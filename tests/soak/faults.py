@@ -108,9 +108,12 @@ async def flush_redis(site: Site, dice: random.Random) -> None:
     await ask_redis(site, "FLUSHALL")
 
 
-async def hold_redis(site: Site, dice: random.Random) -> None:
+async def hold_redis(site: Site, dice: random.Random) -> str:
     """CLIENT PAUSE: it takes commands, and answers later."""
-    await ask_redis(site, "CLIENT", "PAUSE", str(dice.randint(500, 7_000)), "ALL")
+    seconds = dice.uniform(0.5, 7)
+    await ask_redis(site, "CLIENT", "PAUSE", str(int(seconds * 1_000)), "ALL")
+    await asyncio.sleep(seconds)
+    return f"{seconds:.1f} s"
 
 
 async def restore_redis(site: Site, dice: random.Random) -> str:
