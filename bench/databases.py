@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from base.settings import Settings
 from ops.migrate import migrate
 
 
@@ -19,9 +20,9 @@ async def create(url: str, name: str, *, template: str | None = None) -> str:
 
 
 async def create_migrated(url: str, name: str) -> str:
-    """A database with Mitra's tables; its URL."""
+    """A database with Mitra's tables, open to the role of the service; its URL."""
     created = await create(url, name)
-    await migrate(created)
+    await migrate(created, role=Settings().role)
     return created
 
 
