@@ -17,6 +17,6 @@ CREATE TABLE import_code (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0003_imports")]
+    dependencies = [("mitra", "0005_outbox_parked")]
 
     operations = [ops.RunSQL(CODES)]
