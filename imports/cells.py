@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from imports.mapping import Cleaner, DateFormat
 
-MOST_TEXTS: Final = 65_536
+MOST_TEXTS: Final = 4_096
 """How many distinct cells are remembered: dates and prices come again and again."""
 LONGEST: Final = 64
 """Characters of the longest number or date that is looked at."""

@@ -29,7 +29,7 @@ WITHIN: Final = ":"
 NOTHING: Final = r"(?!)"
 """The pattern that no text matches."""
 LONGEST_NAME: Final = 500
-MOST_TEXTS: Final = 65_536
+MOST_TEXTS: Final = 4_096
 """How many distinct cells of a column are remembered: most come again and again."""
 NAMES: Final = frozenset({"partner_name", "region", "product_name", "category", "brand"})
 BESIDE: Final = ("unit", "currency", "partner_name", "region", "product_name", "category", "brand")

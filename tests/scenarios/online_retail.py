@@ -72,7 +72,7 @@ def reckon(path: Path) -> Totals:
                 totals.invoices.add(invoice)
             seen.add(cells)
             totals.recorded += 1
-    for (customer, _), lines in sold.items():
+    for (customer, _), lines in ((goods, lines) for goods, lines in sold.items() if lines):
         pieces, paid = totals.net.get(customer, (0, Decimal(0)))
         pieces += sum(line.quantity for line in lines)
         paid += sum((line.amount for line in lines), Decimal(0))
