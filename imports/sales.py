@@ -109,8 +109,7 @@ class _Work:
                 faults.update((refused.raw.line, refused) for refused in again.faults)
                 attempts += 1
             else:
-                through = step.posted_through or self._one.posted_through
-                self._one = replace(self._one, position=step.position, posted_through=through)
+                self._one = replace(self._one, position=step.position, posted_through=step.posted_through)
                 return step
 
     # ------------------------------------------------------------------------------------------------ what it is
@@ -255,8 +254,9 @@ class _Work:
         if again or (doubted and not is_last and await self._is_moved(connection, decided)):
             raise Again(faults)
         step.refused += faults
-        if self._one.history and decided.drafts:
-            step.posted_through = max(draft.occurred_at for draft in decided.drafts)
+        if self._one.history:
+            moments = [draft.occurred_at for draft in decided.drafts]
+            step.posted_through = max([*moments, self._one.posted_through or EARLIEST])
         return step
 
     async def _is_moved(self, connection: Connection, decided: _Decided) -> bool:

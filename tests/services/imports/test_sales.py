@@ -261,16 +261,23 @@ async def test_a_document_of_more_lines_than_an_activity_may_have() -> None:
     assert [name for name, *_ in await journal(world)] == ["1", f"1/{MAX_LINES + 2}"]
 
 
-async def test_a_history_is_booked_at_its_own_time_and_only_forwards() -> None:
+@pytest.mark.parametrize("batch", [1, 5_000])
+async def test_a_history_is_booked_at_its_own_time_and_only_forwards(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imports.batches.ROWS", batch)
     world = await shops()
     text = rows(
-        "1,a,2025-01-05 10:00,tea,1,10", "2,a,2025-01-04 10:00,tea,1,10", "3,b,2025-01-06 10:00,tea,1,10"
+        "1,a,2025-01-05 10:00,tea,1,10",
+        "2,a,2025-01-04 10:00,tea,1,10",
+        "3,a,2025-01-04 11:00,tea,1,10",
+        "4,b,2025-01-06 10:00,tea,1,10",
     )
     one = await take(world, text, history=True)
     found = await world.rows(
         "SELECT external_id, posted_at FROM activity WHERE program_id = $1 ORDER BY external_id"
     )
-    assert [row["posted_at"].day for row in found] == [5, 5, 6]
+    assert [row["posted_at"].day for row in found] == [5, 5, 5, 6]
     assert one.posted_through == datetime(2025, 1, 6, 10, tzinfo=UTC)
 
 
