@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
@@ -45,8 +44,6 @@ from ops.errors import OperatorError, one_line
 from ops.import_display import print_account, show_progress
 from ops.installation import open_installation
 from partners.queries import find_program
-
-REFUSED_SUFFIX: Final = ".refused.csv"
 
 
 class CannotImport(OperatorError):
@@ -91,9 +88,9 @@ def check_file(file: Path) -> None:
         raise CannotImport(f"{file} is no file that can be read twice")
 
 
-def refused_file(file: Path) -> Path:
-    """Where the refused rows of a file are written: beside it."""
-    return file.with_name(file.name + REFUSED_SUFFIX)
+def refused_file(file: Path, one: Import) -> Path:
+    """Where the refused rows of a file are written: beside it, and never over those that were mended before."""
+    return file.with_name(f"{file.name}.refused-{one.id}.csv")
 
 
 async def _import_file(console: Console, source: ImportSource, *, importer: Importer, clock: Clock) -> Import:
@@ -118,7 +115,7 @@ async def _import_file(console: Console, source: ImportSource, *, importer: Impo
         async with _told(console, one, clock):
             with show_progress(console, one) as tell:
                 done = await importer(one, stream, clock, tell)
-    target = refused_file(source.file) if done.refused else None
+    target = refused_file(source.file, done) if done.refused else None
     if target is not None:
         await write_refused(done, target)
     await print_account(console, done, refused_file=target)

@@ -276,11 +276,12 @@ async def write_products(
         packs,
     )
     if not only_new:
-        await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
-    added = await connection.fetch(ADD_PRODUCTS, program.id, skus, names, *deciding, attributes)
+        retired = await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
+        if retired != "UPDATE 0":
+            # What is new to everyone is looked up when it is met; what changed is remembered as it was.
+            await raise_config_version(connection, program.id)
+    await connection.execute(ADD_PRODUCTS, program.id, skus, names, *deciding, attributes)
     if not only_new:
         await connection.execute(CHANGE_PRODUCTS, program.id, skus, names, attributes)
-    if added:
-        await raise_config_version(connection, program.id)
     rows = await connection.fetch(PRODUCTS, program.id, skus)
     return [ProductRow(**{**row, "packs": read_packs(row["packs"])}) for row in rows]

@@ -100,7 +100,7 @@ INSERT INTO product (program_id, sku, name, category, brand, unit, packs, attrib
 SELECT $1, g.sku, g.name, g.category, g.brand, g.unit, g.packs::jsonb, g.attributes::jsonb
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
      WITH ORDINALITY AS g (sku, name, category, brand, unit, packs, attributes, place) ORDER BY g.place
-ON CONFLICT (program_id, sku) WHERE current DO NOTHING RETURNING id
+ON CONFLICT (program_id, sku) WHERE current DO NOTHING
 """
 CHANGE_PRODUCTS: Final = """
 UPDATE product p SET name = g.name, attributes = g.attributes::jsonb

@@ -59,7 +59,7 @@ def test_a_file_is_accounted_for_and_its_refused_rows_can_be_mended(
     assert "1 repeat a row of this file" in done.stdout
     assert "line 3: there is no kind 'SHOP'" in done.stdout
 
-    refused = tmp_path / "partners [old].csv.refused.csv"
+    refused = tmp_path / "partners [old].csv.refused-1.csv"
     text = refused.read_text(encoding="utf-8-sig")
     assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [
         ["3", "UNKNOWN_KIND"],
