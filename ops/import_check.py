@@ -64,6 +64,8 @@ def _print_findings(console: Console, findings: Findings) -> None:
         console.print(f"{count:,} rows cannot be read: {code}", markup=False)
     for doubt in findings.doubts:
         console.print(f"? {doubt}", markup=False)
+    if findings.restarts is not None:
+        console.print(f"? {findings.restarts.why}", markup=False)
 
 
 def _dirt(column: Column, field: str | None) -> list[str]:

@@ -15,6 +15,7 @@ from imports.sniffing.columns import MOST, Column, guess_notation, order_of_date
 from imports.sniffing.fields import Facts, guess_fields
 from imports.sniffing.form import guess_form
 from imports.sniffing.marks import FEW, Sides, guess_condition, guess_no_products, merge_by_case, prefix
+from imports.sniffing.restarts import Restarts, find_restarts
 
 HEAD: Final = 10_000
 """Rows by which it is decided which column is what."""
@@ -42,6 +43,7 @@ class Findings:
     date_format: str = "iso"
     returns: Condition | None = None
     returns_why: str = ""
+    restarts: Restarts | None = None
     no_products: list[str] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
     """SKUs in capitals, with how many rows each has."""
@@ -182,6 +184,15 @@ def _conclude(findings: Findings, beside: _Beside) -> None:
         findings.codes = merge_by_case(fields["sku"].values.items())
         findings.names = beside.names
         findings.no_products = guess_no_products(findings.codes, findings.names)
+    if not findings.missing:
+        findings.restarts = find_restarts(
+            findings.kept,
+            findings.columns,
+            fields,
+            file=findings.file,
+            date_format=findings.date_format,
+            returns=findings.returns,
+        )
 
 
 def _with_time(form: str, findings: Findings) -> str:

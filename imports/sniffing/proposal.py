@@ -61,6 +61,7 @@ def _lines(findings: Findings, path: Path) -> Iterator[str]:
     yield from _dates(findings)
     yield from _columns(findings)
     yield from _cleaners(findings)
+    yield from _documents(findings)
     yield from _returns(findings)
     yield from _partners(findings)
     yield from _products(findings)
@@ -135,6 +136,16 @@ def _cleaners(findings: Findings) -> Iterator[str]:
             lines.append(f"{name} = {_quoted_all(cleaners)}  # {_comment('; '.join(why))}")
     if lines:
         yield from ("", "[clean]", *lines)
+
+
+def _documents(findings: Findings) -> Iterator[str]:
+    restarts = findings.restarts
+    if restarts is None:
+        return
+    yield from ("", f"# ? {_comment(restarts.why)}.")
+    if restarts.within:
+        yield "# These columns make a number the only one of its kind: take out what it does not begin again with."
+        yield from ("[documents]", f"within = [{', '.join(map(_place, restarts.within))}]")
 
 
 def _returns(findings: Findings) -> Iterator[str]:

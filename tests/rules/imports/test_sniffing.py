@@ -268,3 +268,54 @@ def test_a_proposal_quotes_what_stands_in_the_file(save: Callable[..., Path]) ->
     assert mapping.columns["document"] == 'Receipt "No"'
     assert mapping.columns["date"] == "Sale\ndate"
     assert mapping.columns["partner"] == "Shop \\ till"
+
+
+def receipt(number: int, day: int, shop: int, *, time: str = "") -> list[str]:
+    """A row of a receipt that each shop numbers from 1 each day; customers are the partners."""
+    date = f"2026-03-{day:02}{time}"
+    return [str(number), date, f"S{shop}", f"K{number * 7 + day * 3 + shop:03}", "T001x", "2", "1.25"]
+
+
+RECEIPTS: Final = ["Receipt No", "Sale date", "Branch", "Customer", "Item code", "Qty", "Unit price"]
+
+
+def test_receipt_numbers_that_begin_again_are_noticed(save: Callable[..., Path]) -> None:
+    rows = [receipt(number, day, shop) for day in (1, 2, 3) for shop in (1, 2) for number in range(1, 31)]
+    findings, mapping, proposal = looked_at(save([RECEIPTS, *rows]))
+    assert mapping.documents.within == ("Branch", "Sale date")
+    assert (
+        "# ? document numbers seem to begin again: of 30 looked at, 30 with several of 'Branch'" in proposal
+    )
+    assert try_proposal(findings, proposal) == {"SALE": 180}
+
+
+def test_a_day_that_has_no_column_cannot_tell_receipts_apart(save: Callable[..., Path]) -> None:
+    rows = [receipt(number, day, 1, time=" 10:00") for day in (1, 2) for number in range(1, 31)]
+    for row in rows:
+        row[3] = "K1"
+    _, mapping, proposal = looked_at(save([RECEIPTS, *rows]))
+    assert mapping.documents.within == ()
+    assert "30 on several days come again; the day has no column of its own" in proposal
+
+
+def test_partners_tell_receipts_apart_where_nothing_else_does(save: Callable[..., Path]) -> None:
+    rows = [receipt(number, 1, shop) for shop in (1, 2) for number in range(1, 31)]
+    kept = [0, 1, 3, 4, 5, 6]
+    _, mapping, _ = looked_at(
+        save([[RECEIPTS[at] for at in kept], *([row[at] for at in kept] for row in rows)])
+    )
+    assert mapping.documents.within == ("Customer",)
+
+
+def test_a_few_slips_and_returns_under_the_number_of_their_sale_are_no_new_beginning(
+    save: Callable[..., Path],
+) -> None:
+    rows = [receipt(number, number % 9 + 1, number % 2) for number in range(400)]
+    rows += [receipt(number, 20, 1) for number in (5, 6, 7)]
+    for number in range(0, 400, 20):
+        row = receipt(number, 21, number % 2)
+        row[5] = "-1"
+        rows.append(row)
+    _, mapping, proposal = looked_at(save([RECEIPTS, *rows]))
+    assert mapping.documents.within == ()
+    assert "begin again" not in proposal
