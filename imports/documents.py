@@ -19,6 +19,8 @@ Opened: TypeAlias = tuple[str, bool, str, str | None]
 Faults: TypeAlias = Mapping[int, Refused]
 """Rows that were found to be wrong, by line."""
 
+NAME_WITHIN: Final = "(where its numbers start again, name what they are unique within: [documents] within)"
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -74,7 +76,7 @@ def sort_rows(
         elif row.raw.line in faults:
             found.refused.append(faults[row.raw.line])
         elif not is_further and known.of(row.document) - {import_id}:
-            message = f"{row.document} was imported before, with other rows"
+            message = f"{row.document} was imported before, with other rows {NAME_WITHIN}"
             found.refused.append(Refused(row.raw, "DOCUMENT_RECORDED", message))
         else:
             seen.add(key)

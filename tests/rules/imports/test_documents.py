@@ -76,6 +76,7 @@ def test_a_document_that_another_import_brought_is_closed() -> None:
     known = knowing({"d1": {b"a": 1}})
     found = sort([row(2, digest="a"), row(3, digest="c"), row(4, "d2")], known=known)
     assert [(one.raw.line, one.code) for one in found.refused] == [(3, "DOCUMENT_RECORDED")]
+    assert found.refused[0].message.endswith("[documents] within)")
     assert [one.raw.line for one in found.fresh] == [4]
     mended = sort([row(2, digest="a"), row(3, digest="c")], known=known, further=True)
     assert [one.raw.line for one in mended.fresh] == [3]
