@@ -1,13 +1,17 @@
 """Changes through the door: a program set up from nothing, sold in, taken back; and what is answered to bad input."""
 
+import re
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from partners.inputs import ProductInput
 from tests.api.door import Answer, Api, open_api
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
+PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "record-from-your-system.md"
 AT: Final = "2026-11-20T07:00:00+07:00"
 FACTS: Final = """outcomes {
     externalId status error { code message field } facts { __typename ... on PointsPosted { amount } }
@@ -309,6 +313,17 @@ async def test_one_of_inputs_take_exactly_one() -> None:
     for per in ({}, {"activity": 1, "amount": "1"}, {"activity": None}):
         error = await api.refusal("ADMIN", document, {"input": {**rule, "pointsPer": per}})
         assert error["extensions"]["code"] in ("MALFORMED", "VALIDATION_ERROR"), per
+
+
+async def test_the_earning_rule_of_the_documentation_earns() -> None:
+    api = await open_api()
+    await api.world.partner("shop")
+    await api.world.products(ProductInput("tea", "Tea"))
+    (document,) = re.findall(r"^```graphql\n(mutation PointsForSales.*?)^```$", PAGE.read_text(), re.M | re.S)
+    made = await api.ask("MARKETER", document)
+    assert made["earningRuleCreate"] == {"earningRule": {"key": "base", "basis": "AMOUNT", "rate": "1"}}
+    (outcome,) = await record(api, sold("A1"))
+    assert {"__typename": "PointsPosted", "amount": 10} in outcome["facts"]
 
 
 async def test_because_is_told_in_the_readers_language() -> None:

@@ -443,26 +443,49 @@ async def test_a_line_that_is_cut_loses_nothing_and_the_limit_on_bodies_does_not
     assert await stored(api) == large
 
 
+async def paste(port: int, url: str, token: str, file: Path) -> tuple[int | None, str, str]:
+    """What bash makes of the lines of the documentation: exit status, stdout and stderr."""
+    (block,) = (found for found in FENCE.findall(PAGE.read_text()) if "offset()" in found)
+    settings, lines = block.split("\n", 1)
+    assert settings.startswith("url=")
+    given = {
+        "url": f"http://127.0.0.1:{port}{url}",
+        "auth": f"authorization: Bearer {token}",
+        "file": str(file),
+    }
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euc", lines, env=os.environ | given, stdout=PIPE, stderr=PIPE
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode(), errors.decode()
+
+
 async def test_the_lines_of_the_documentation_go_on_where_a_line_broke_off(
     large: bytes, tmp_path: Path
 ) -> None:
     api = await open_api()
     one = await create(api, announced(large))
-    (tmp_path / "sales.csv").write_bytes(large)
-    (block,) = (found for found in FENCE.findall(PAGE.read_text()) if "offset()" in found)
-    settings, lines = block.split("\n", 1)
-    assert settings.startswith("url=")
+    file = tmp_path / "sales.csv"
+    file.write_bytes(large)
     async with served(Settings(secret_key=SecretStr(KEY))) as port:
         await cut(port, api, one["uploadUrl"], large, after=1_500_000)
-        given = {
-            "url": f"http://127.0.0.1:{port}{one['uploadUrl']}",
-            "auth": f"authorization: Bearer {api.token('ADMIN')}",
-            "file": str(tmp_path / "sales.csv"),
-        }
-        process = await asyncio.create_subprocess_exec(
-            "bash", "-euc", lines, env=os.environ | given, stdout=PIPE, stderr=PIPE
-        )
-        out, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, errors.decode()
-    assert b'"state":"QUEUED"' in out
-    assert await stored(api) == large
+        status, out, errors = await paste(port, one["uploadUrl"], api.token("ADMIN"), file)
+        assert (status, '"state":"QUEUED"' in out) == (0, True), errors
+        assert await stored(api) == large
+        assert await paste(port, one["uploadUrl"], api.token("ADMIN"), file) == (0, "", ""), "all is here"
+
+
+async def test_the_lines_of_the_documentation_end_at_an_answer_that_will_not_change(tmp_path: Path) -> None:
+    api = await open_api()
+    url = (await create(api, announced(FILE)))["uploadUrl"]
+    file = tmp_path / "sales.csv"
+    async with served(Settings(secret_key=SecretStr(KEY))) as port:
+        for content, path, token, told in (
+            (FILE, url, "no token", "401"),
+            (FILE, url.replace("/file", "0/file"), api.token("ADMIN"), "404"),
+            (FILE + b"more", url, api.token("ADMIN"), "413"),
+            (FILE[:-1] + b"?", url, api.token("ADMIN"), "422"),
+        ):
+            file.write_bytes(content)
+            status, out, _ = await paste(port, path, token, file)
+            assert (status, out.split()[-1]) == (1, told)
