@@ -8,8 +8,9 @@ from rich.table import Table
 
 from imports.sniffing.checking import Findings, check_file
 from imports.sniffing.columns import Column
-from imports.sniffing.proposal import examples, try_proposal, write_proposal
+from imports.sniffing.proposal import count_rows, examples, try_proposal, write_proposal
 from ops.errors import OperatorError
+from ops.import_display import open_console
 
 
 def check_import(path: Path, *, write: Path | None) -> None:
@@ -18,7 +19,7 @@ def check_import(path: Path, *, write: Path | None) -> None:
         raise OperatorError(f"There is no file {path}")
     if write is not None and write.exists():
         raise OperatorError(f"{write} is there already: name another file, or remove it first")
-    console = Console(stderr=True, highlight=False)
+    console = open_console(stderr=True)
     with Progress(
         TextColumn("Reading {task.fields[name]}"),
         BarColumn(),
@@ -33,7 +34,7 @@ def check_import(path: Path, *, write: Path | None) -> None:
     _print_findings(console, findings)
     _print_trial(console, findings, proposal)
     if write is None:
-        print(proposal, end="")  # noqa: T201 the mapping is what this command answers
+        print(proposal, end="", flush=True)  # noqa: T201 the mapping is what this command answers
         return
     with write.open("x", encoding="utf-8") as file:
         file.write(proposal)
@@ -59,9 +60,9 @@ def _print_findings(console: Console, findings: Findings) -> None:
         )
     console.print(table, markup=False)
     end = "" if findings.is_whole else ", not all of the file"
-    console.print(f"\n{findings.rows:,} rows{end}", markup=False)
+    console.print(f"\n{count_rows(findings.rows)}{end}", markup=False)
     for code, count in findings.faults.most_common():
-        console.print(f"{count:,} rows cannot be read: {code}", markup=False)
+        console.print(f"{count_rows(count)} cannot be read: {code}", markup=False)
     for doubt in findings.doubts:
         console.print(f"? {doubt}", markup=False)
     if findings.restarts is not None:

@@ -1,5 +1,6 @@
 """How an import looks on a terminal: its progress, its account, and the list of them all."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,29 @@ from imports.store import Import, ImportState, Step
 
 EVERY_SECONDS: Final = 5.0
 """How often a line is written where no terminal can show a bar."""
+
+
+WIDE: Final = 10_000
+"""Characters of a line that goes to a file or a pipe: as good as none, so that nothing is broken or cut."""
+
+
+class QuietConsole(Console):
+    """A console that falls silent where nobody reads on, as after `| head`: what it tells of goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Drop what is still to be said."""
+        self.quiet = True
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, self.file.fileno())
+        os.close(sink)
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Where an import tells of itself: as wide as the terminal, and without one as wide as what is said."""
+    console = QuietConsole(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 class Tally:

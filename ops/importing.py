@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import chain
@@ -41,7 +41,7 @@ from imports.store import (
     start_import,
 )
 from ops.errors import OperatorError, one_line
-from ops.import_display import print_account, show_progress
+from ops.import_display import open_console, print_account, show_progress
 from ops.installation import open_installation
 from partners.queries import find_program
 
@@ -69,7 +69,7 @@ async def import_file(settings: Settings, source: ImportSource, *, importer: Imp
     check_file(source.file)
     async with open_installation(settings, process="import") as servers:
         return await servers.guard(
-            _import_file(Console(highlight=False), source, importer=importer, clock=SystemClock())
+            _import_file(open_console(), source, importer=importer, clock=SystemClock())
         )
 
 
@@ -201,6 +201,17 @@ def _user() -> str:
         return str(os.getuid())  # a user without a name, as containers have
 
 
+@contextmanager
+def naming(mapping: Path | None) -> Iterator[None]:
+    """Whatever is wrong with a mapping is told with the name of its file."""
+    try:
+        yield
+    except Invalid as error:
+        if mapping is None or error.code != "INVALID_MAPPING":
+            raise
+        raise Invalid(f"{mapping}: {error.message}", code=error.code, field=error.field) from error
+
+
 def read_mapping(file: Path | None) -> str:
     """The text of a mapping; empty where none is named."""
     if file is None:
@@ -210,4 +221,4 @@ def read_mapping(file: Path | None) -> str:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise CannotImport(f"There is no file {file}") from error
     except UnicodeDecodeError as error:
-        raise Invalid(f"{file} is not UTF-8", code="INVALID_MAPPING") from error
+        raise CannotImport(f"{file} is not UTF-8") from error

@@ -16,6 +16,9 @@ FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 """
 PROGRAM: Final = "SELECT id, key, name, currency, time_zone, locale FROM program"
+PROGRAM_KEYS: Final = "SELECT key FROM program ORDER BY key LIMIT $1"
+NAMED: Final = 10
+"""Programs that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +97,6 @@ async def find_program(connection: Connection, key: str | None) -> ProgramRow:
             else "there is no program yet: `mitra program create` makes one"
         )
         raise NotFound(message)
-    raise NotFound("there are several programs: name one with --program")
+    keys = [row["key"] for row in await connection.fetch(PROGRAM_KEYS, NAMED + 1)]
+    more = ", …" if len(keys) > NAMED else ""
+    raise NotFound(f"there are several programs: {', '.join(keys[:NAMED])}{more}; name one with --program")

@@ -50,7 +50,7 @@ def source_name(path: Path) -> str:
 
 
 def _lines(findings: Findings, path: Path) -> Iterator[str]:
-    rows = f"{findings.rows:,} rows" if findings.is_whole else f"the first {findings.rows:,} rows"
+    rows = f"{'' if findings.is_whole else 'the first '}{count_rows(findings.rows)}"
     yield f"# Proposed by a look at {rows} of {_comment(path.name)}. A ? marks what is not sure: read it first."
     for doubt in findings.doubts:
         yield f"# ? {_comment(doubt)}"
@@ -118,6 +118,11 @@ def examples(column: Column) -> list[str]:
     """The first few cells that differ, in short."""
     found = list(column.values)[:EXAMPLES]
     return [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in found]
+
+
+def count_rows(count: int) -> str:
+    """So many rows."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _cleaners(findings: Findings) -> Iterator[str]:
@@ -193,7 +198,7 @@ def _products(findings: Findings) -> Iterator[str]:
     yield "no_products = ["
     for code in codes:
         name = next(iter(findings.names.get(code, ())), "")
-        yield f"    {_quoted(code)},  # {findings.codes[code]:,} rows{': ' if name else ''}{_comment(name)}"
+        yield f"    {_quoted(code)},  # {count_rows(findings.codes[code])}{': ' if name else ''}{_comment(name)}"
     yield "]"
     if len(findings.no_products) > HARDLY_MORE:
         yield f"# … and {len(findings.no_products) - HARDLY_MORE} more"

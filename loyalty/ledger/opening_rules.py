@@ -89,7 +89,7 @@ def check(given: OpeningBalance) -> Refusal | None:
     if given.unit != POINT:
         return Refusal("UNKNOWN_UNIT", f"there is no unit {given.unit}", ("unit",))
     if not 0 < given.points <= MOST:
-        return Refusal("INVALID_AMOUNT", "points must be above 0, and below 2^53", ("points",))
+        return Refusal("INVALID_AMOUNT", "must be above 0, and below 2^53", ("points",))
     if given.granted_on is not None and given.granted_on < EARLIEST.date():
         return Refusal("INVALID_DATE", f"grantedOn lies before {EARLIEST.year}", ("grantedOn",))
     if given.expires_on is not None and given.expires_on > LATEST:

@@ -75,14 +75,15 @@ def sales(
     from imports.mapping_toml import parse_sales_mapping
     from imports.sales import import_sales
     from imports.store import ImportKind
-    from ops.importing import ImportSource, import_file, read_mapping
+    from ops.importing import ImportSource, import_file, naming, read_mapping
     from ops.running import run
 
     settings = Settings()
     text = read_mapping(mapping)
-    parse_sales_mapping(text)
     source = ImportSource(file=file, kind=ImportKind.SALES, mapping=text, history=history, program=program)
-    run(import_file(settings, source, importer=import_sales), settings)
+    with naming(mapping):
+        parse_sales_mapping(text)
+        run(import_file(settings, source, importer=import_sales), settings)
 
 
 def partners(
@@ -101,10 +102,11 @@ def partners(
     Example: [bold]mitra import partners partners.csv --create-regions[/bold]
     """
     from imports.masters.mapping import with_new_regions
-    from ops.importing import read_mapping
+    from ops.importing import naming, read_mapping
 
-    text = read_mapping(mapping)
-    _import("PARTNERS", file, with_new_regions(text) if create_regions else text, program)
+    with naming(mapping):
+        text = read_mapping(mapping)
+        _import("PARTNERS", file, with_new_regions(text) if create_regions else text, program)
 
 
 def products(file: File, mapping: Mapping = None, program: Program = None) -> None:
@@ -112,9 +114,10 @@ def products(file: File, mapping: Mapping = None, program: Program = None) -> No
 
     Example: [bold]mitra import products products.csv.gz[/bold]
     """
-    from ops.importing import read_mapping
+    from ops.importing import naming, read_mapping
 
-    _import("PRODUCTS", file, read_mapping(mapping), program)
+    with naming(mapping):
+        _import("PRODUCTS", file, read_mapping(mapping), program)
 
 
 def balances(file: File, mapping: Mapping = None, program: Program = None) -> None:
@@ -122,9 +125,10 @@ def balances(file: File, mapping: Mapping = None, program: Program = None) -> No
 
     Example: [bold]mitra import balances balances.csv --mapping balances.toml[/bold]
     """
-    from ops.importing import read_mapping
+    from ops.importing import naming, read_mapping
 
-    _import("BALANCES", file, read_mapping(mapping), program)
+    with naming(mapping):
+        _import("BALANCES", file, read_mapping(mapping), program)
 
 
 def _import(kind: str, file: Path, mapping: str, program: str | None, *, history: bool = False) -> None:
@@ -157,18 +161,16 @@ def list_all(
 
 
 async def _list(settings: "Settings", key: str | None, first: int) -> None:
-    from rich.console import Console
-
     from base.database import reading
     from imports.queries import list_imports
-    from ops.import_display import draw_list
+    from ops.import_display import draw_list, open_console
     from ops.installation import open_installation
     from partners.queries import find_program
 
     async with open_installation(settings), reading() as connection:
         program = await find_program(connection, key)
         found = await list_imports(connection, program_id=program.id, first=first)
-        Console(highlight=False).print(draw_list(found) if found else "Nothing was imported yet.")
+        open_console().print(draw_list(found) if found else "Nothing was imported yet.")
 
 
 def show(
@@ -189,12 +191,10 @@ def show(
 
 
 async def _show(settings: "Settings", number: int, key: str | None) -> None:
-    from rich.console import Console
-
     from base.database import reading
     from base.errors import NotFound
     from imports.store import find_import
-    from ops.import_display import print_import
+    from ops.import_display import open_console, print_import
     from ops.installation import open_installation
     from partners.queries import find_program
 
@@ -204,4 +204,4 @@ async def _show(settings: "Settings", number: int, key: str | None) -> None:
         found = await find_import(program_id=program.id, import_id=number)
         if found is None:
             raise NotFound(f"the program {program.key} has no import {number}")
-        await print_import(Console(highlight=False), found)
+        await print_import(open_console(), found)

@@ -68,7 +68,7 @@ def test_a_file_of_sales_suggests_a_mapping_that_reads_it(save: Callable[..., Pa
     assert mapping.returns.when == Condition(starts_with=("C",))
     assert mapping.products.no_products == ("POST",)
     assert mapping.partners.unknown is Unknown.REFUSE
-    assert "# 1 rows: Postage" in proposal
+    assert "# 1 row: Postage" in proposal
     assert try_proposal(findings, proposal) == {
         "SALE": 300,
         "RETURN": 4,

@@ -1,15 +1,18 @@
 """`mitra import`: what it says, what it writes beside the file, and how it is taken up again."""
 
 import asyncio
+import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from partners.queries import ProgramRow
 from partners.service import RegionInput, upsert_regions
-from tests.command import SECONDS, Mitra
+from tests.command import ROOT, SECONDS, Mitra
 from tests.services.programs import make_program, value
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -110,7 +113,7 @@ async def test_ctrl_c_leaves_an_import_that_the_same_command_completes(
         (("partners", "nothing.csv"), "mitra: There is no file nothing.csv"),
         (("products", "."), "mitra: . is no file that can be read twice"),
         (("products", "{file}", "--mapping", "nothing.toml"), "mitra: There is no file nothing.toml"),
-        (("products", "{file}", "--mapping", "{file}"), "mitra: INVALID_MAPPING: "),
+        (("products", "{file}", "--mapping", "{file}"), "mitra: INVALID_MAPPING: {file}: this is no TOML"),
         (("products", "{file}"), "mitra: UNKNOWN_COLUMN: 'code' is no column of these"),
         (("show", "4000000000"), "mitra: NOT_FOUND: the program "),
     ],
@@ -128,8 +131,64 @@ def test_what_cannot_be_imported_is_said_in_one_line(
     named = [argument.format(file=file) for argument in arguments]
     done = mitra.run("import", *named, "--program", program.key, **where)
     assert done.returncode == 1
-    assert done.stderr.startswith(line)
+    assert done.stderr.startswith(line.format(file=file))
     assert done.stderr.count("\n") == 1
     if arguments == ("products", "{file}"):
         listed = mitra.run("import", "list", "--program", program.key, **where)
         assert "FAILED" in listed.stdout
+
+
+@pytest.fixture
+async def rivals() -> list[str]:
+    return [(await make_program()).key for _ in range(2)]
+
+
+def test_an_error_names_the_programs_there_are(
+    mitra: Mitra, where: dict[str, str], rivals: list[str]
+) -> None:
+    done = mitra.run("import", "list", **where)
+    assert done.returncode == 1
+    assert re.match(
+        r"mitra: NOT_FOUND: there are several programs: \S+, \S+.*; name one with --program", done.stderr
+    )
+
+
+def test_what_goes_to_a_pipe_is_not_wrapped(
+    mitra: Mitra, where: dict[str, str], program: ProgramRow, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{'partners-' * 20}.csv"
+    file.write_text(PARTNERS)
+    done = mitra.run("import", "partners", str(file), "--program", program.key, **where)
+    assert any(
+        line.startswith(f"The refused rows stand in {file}.refused-") for line in done.stdout.splitlines()
+    )
+    assert any(
+        "there is no kind 'SHOP'" in line and "distributor" in line.lower()
+        for line in done.stdout.splitlines()
+    )
+
+
+def test_a_pipe_that_nobody_reads_is_no_fault(
+    mitra: Mitra, where: dict[str, str], program: ProgramRow, tmp_path: Path
+) -> None:
+    file = tmp_path / "partners.csv"
+    file.write_text(PARTNERS)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "ops", "import", "partners", str(file), "--program", program.key]
+    environment = os.environ | where | {"MITRA_DATA_DIR": str(mitra.data_dir)}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+    listed = mitra.run("import", "list", "--program", program.key, **where)
+    assert "DONE" in listed.stdout
