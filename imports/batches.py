@@ -16,6 +16,8 @@ ROWS: Final = 5_000
 MOST_ROWS: Final = 2 * ROWS
 """No batch is larger, however long a document is."""
 
+MOST_CHARACTERS: Final = 4_000_000
+"""No batch holds much more of its file."""
 MOST_ACTIVITIES: Final = MAX_ACTIVITIES - MOST_ROWS // MAX_LINES
 """No batch has more, but for those that long documents make on top."""
 ACTIVITIES: Final = MOST_ACTIVITIES - 90
@@ -39,17 +41,21 @@ def split_batches(file: RowReader, reader: SalesReader) -> Iterator[Batch]:
     rows: list[Row] = []
     documents: set[str] = set()
     activities: set[Opened] = set()
+    characters = 0
     broken: BrokenFile | None = None
     try:
         for raw in file:
             row = reader.read(raw)
             begins = isinstance(row, Refused) or row.document not in documents
             enough = len(rows) >= ROWS or len(activities) >= ACTIVITIES
-            too_much = len(rows) >= MOST_ROWS or len(activities) >= MOST_ACTIVITIES
+            too_much = (
+                len(rows) >= MOST_ROWS or len(activities) >= MOST_ACTIVITIES or characters >= MOST_CHARACTERS
+            )
             if (begins and enough) or too_much:
                 yield Batch(rows, raw.line, file.bytes_read)
-                rows, documents, activities = [], set(), set()
+                rows, documents, activities, characters = [], set(), set(), 0
             rows.append(row)
+            characters += sum(map(len, raw.cells))
             if isinstance(row, SalesRow):
                 documents.add(row.document)
                 activities.add(opened_by(row))

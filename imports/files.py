@@ -24,6 +24,10 @@ MESSAGES: Final = {
 SHOWN: Final = 1_000
 """Characters that are kept of a row that is too long."""
 LINE: Final = re.compile("0*[1-9][0-9]{0,17}")
+DOCUMENT_RECORDED: Final = "DOCUMENT_RECORDED"
+STAYS: Final = (
+    "the document was imported before, with other rows; take the reason out to count this row on top of them"
+)
 ADDED: Final = len(ADDED_COLUMNS)
 
 
@@ -132,6 +136,8 @@ class RowReader:
             first_line, fault = line, None
             if is_refusals:
                 first_line, fault = _read_line(cells, line)
+                if cells[1:2] == [DOCUMENT_RECORDED]:
+                    fault = fault or (DOCUMENT_RECORDED, STAYS)
                 cells = cells[ADDED:]
             if width and len(cells) != width:
                 if len(cells) > width and not any(map(str.strip, cells[width:])):

@@ -140,6 +140,7 @@ class Lines(Iterator[str]):
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self._back: deque[str] = deque()
+        self._ahead = ""
         self.number = 0
         """The line that was read last."""
         self.taken: list[str] = []
@@ -159,7 +160,7 @@ class Lines(Iterator[str]):
         if self._back:
             line = self._back.popleft()
         else:
-            line = self._text.readline(MOST_CHARACTERS)
+            line, self._ahead = self._ahead or self._text.readline(MOST_CHARACTERS), ""
             if not line:
                 raise StopIteration
             if len(line) == MOST_CHARACTERS:
@@ -179,11 +180,15 @@ class Lines(Iterator[str]):
 
     def _pass_line_end(self, piece: str) -> None:
         """Leave the rest of a line that is too long unread."""
-        while len(piece) == MOST_CHARACTERS and piece[-1] not in "\r\n":
-            piece = self._text.readline(MOST_CHARACTERS)
-        if piece.endswith("\r") and (following := self._text.readline(MOST_CHARACTERS)) not in ("", "\n"):
-            self._back.append(following)
-            self._pass_line_end(following)
+        while len(piece) == MOST_CHARACTERS:
+            if piece.endswith("\n"):
+                return
+            following = self._text.readline(MOST_CHARACTERS)
+            if piece.endswith("\r"):
+                if following != "\n":
+                    self._ahead = following
+                return
+            piece = following
 
     def give_back(self) -> None:
         """Only the first line was of this row: the others are read again."""

@@ -4,6 +4,7 @@ The tables that every kind of file has are read by functions of their own, which
 """
 
 import codecs
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -82,7 +83,7 @@ def read_file_format(table: Table) -> FileFormat:
     table.close()
     try:
         known = codecs.lookup(file.encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         known = None
     # The same flag by which Python itself tells encodings of text from others, such as base64.
     if known is None or not known._is_text_encoding or known.name.replace("_", "-") in NO_TEXT:
@@ -156,7 +157,7 @@ def _tells_day(form: str) -> bool:
         return False
     try:
         return datetime.strptime(SAMPLE.strftime(form), form).date() == SAMPLE.date()  # noqa: DTZ007 of its date
-    except ValueError:
+    except (ValueError, re.error):
         return False
 
 

@@ -5,13 +5,14 @@ left is refused whole: a row is recorded or it is not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 from typing import Final, TypeAlias
 
-from activity.rules import AMOUNT_STEP, ZERO, LineInput, LineReference
+from activity.rules import AMOUNT_STEP, QUANTITY_STEP, ZERO, LineInput, LineReference
 
 Goods: TypeAlias = tuple[str, str]
 """(partner, SKU)."""
@@ -34,10 +35,19 @@ class SoldLine:
     """Which came first of two at the same instant: higher is newer."""
     quantity: Decimal
     amount: Decimal
+    packs: Mapping[str, Decimal] = field(default_factory=dict)
+    """Those of the product as it was sold: how much of its own unit each held."""
+    is_document: bool = False
+    """Whether its activity is a document of its own, whatever its number looks like."""
 
-    def is_of(self, document: str) -> bool:
+    def is_of(self, source: str, document: str) -> bool:
         """Whether it stands in that document, or in a further activity of it."""
-        return self.external_id == document or self.external_id.startswith(document + SUFFIX)
+        if self.source != source:
+            return False
+        if self.external_id == document:
+            return True
+        head, _, line = self.external_id.rpartition(SUFFIX)
+        return head == document and line.isdecimal() and not self.is_document
 
 
 SoldBefore: TypeAlias = Sequence[tuple[Goods, SoldLine]]
@@ -65,28 +75,36 @@ class SoldLines:
         quantity: Decimal,
         amount: Decimal,
         occurred_at: datetime,
-        document: str | None = None,
+        unit: str | None = None,
+        document: tuple[str, str] | None = None,
     ) -> "list[LineInput] | Missing":
         """The lines of a return of so much, which is taken off what is left; nothing is where too little is.
 
-        The amount goes by quantity, and never beyond what is left of a line's.
+        What comes back in packs counts as what these held when they were sold. `document`: (source, number) of the
+        only one whose lines count. The amount goes by quantity, and never beyond what is left of a line's.
         """
         left = [
             line
             for line in self._newest_first(goods)
             if line.quantity > 0
             and line.occurred_at <= occurred_at
-            and (document is None or line.is_of(document))
+            and (document is None or line.is_of(*document))
         ]
-        available = sum((line.quantity for line in left), ZERO)
-        if available < quantity:
-            return Missing(available)
+        wanted = Fraction(quantity)
+        available = sum((Fraction(line.quantity) / held(line, unit) for line in left), Fraction())
+        if available < wanted:
+            return Missing(rounded(available))
         parts = []
         for line in left:
-            taken = min(line.quantity, quantity)
+            each = held(line, unit)
+            taken = min(line.quantity, rounded(wanted * each))
+            rest = max(wanted - Fraction(taken) / each, Fraction())
+            is_last = rounded(rest * each) == 0
             # Rounded down, and the last part takes the rest.
             share = (
-                amount if taken == quantity else (amount * taken / quantity).quantize(AMOUNT_STEP, ROUND_DOWN)
+                amount
+                if is_last
+                else (amount * taken / rounded(wanted * each)).quantize(AMOUNT_STEP, ROUND_DOWN)
             )
             share = min(share, line.amount)
             reference = LineReference(line.external_id, line.line, line.source)
@@ -94,9 +112,9 @@ class SoldLines:
             line.quantity -= taken
             # Goods that came back whole leave no amount behind.
             line.amount = line.amount - share if line.quantity else ZERO
-            quantity -= taken
             amount -= share
-            if not quantity:
+            wanted = rest
+            if is_last:
                 break
         return parts
 
@@ -108,8 +126,18 @@ class SoldLines:
         return found
 
 
+def held(line: SoldLine, unit: str | None) -> Fraction:
+    """How much of the product's own unit one of `unit` held when the line was sold; its own unit is one."""
+    return Fraction(line.packs.get(unit, 1)) if unit else Fraction(1)
+
+
+def rounded(quantity: Fraction) -> Decimal:
+    """As a quantity is kept: packs of different sizes do not always come out even."""
+    return (Decimal(quantity.numerator) / Decimal(quantity.denominator)).quantize(QUANTITY_STEP)
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """So much less was left than came back."""
+    """So much was left, in the unit of what came back: less than that."""
 
     left: Decimal

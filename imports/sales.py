@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import BinaryIO, Final
 
 from activity.journal import load_products
-from activity.rules import EARLIEST, MAX_LINES, LineInput, Product, Refusal, unpack
+from activity.rules import CLOCK_SKEW, EARLIEST, MAX_LINES, LineInput, Product, Refusal, unpack
 from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
@@ -39,7 +39,6 @@ from imports.store import (
     save_step,
     start_import,
 )
-from partners.history import begin_history, end_history
 
 ATTEMPTS: Final = 20
 """How often a batch is decided again before its answers are taken as they are."""
@@ -67,14 +66,10 @@ async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) 
     reader = await asyncio.to_thread(read_rows, stream, mapping.file, from_line=one.position)
     rows = SalesReader(mapping, reader.header)
     one = await start_import(one, header=reader.header, now=clock.now())
-    if one.history:
-        await begin_history(one.program_id)
     work = _Work(one, mapping, clock, is_further=reader.is_refusals)
     batches = split_batches(reader, rows)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         tell(await work.take(batch))
-    if one.history:
-        await end_history(one.program_id)
     return await end_import(one, state=ImportState.DONE, now=clock.now())
 
 
@@ -157,10 +152,18 @@ class _Work:
         sold_before: SoldBefore,
     ) -> tuple[list[Draft], list[Refused]]:
         """The activities that the new rows make, and the rows that cannot be of one."""
+        latest = self._clock.now() + CLOCK_SKEW
         drafting = Drafting(known=known, import_id=self._one.id, is_further=self._is_further)
         sold = SoldLines(sold_before)
         wrong: list[Refused] = []
         for row in found.fresh:
+            if row.occurred_at > latest:
+                wrong.append(
+                    Refused(
+                        row.raw, "FUTURE_DATE", f"{row.occurred_at:%Y-%m-%d %H:%M} UTC lies in the future"
+                    )
+                )
+                continue
             product = products.get(row.sku)
             if product is None:
                 wrong.append(Refused(row.raw, "UNKNOWN_SKU", f"there is no product {row.sku}"))
@@ -173,19 +176,46 @@ class _Work:
             draft = drafting.place(row)
             if not row.is_return:
                 draft.add(row, [given])
-                sold.add((row.partner, row.sku), [self._sold(draft, unpacked[0], row.amount)])
+                line = self._sold(draft, product, unpacked[0], row)
+                sold.add((row.partner, row.sku), [line])
                 continue
-            lines = _match(row, unpacked[0], draft.occurred_at, sold)
+            lines = self._match(row, draft.occurred_at, sold)
             if isinstance(lines, Refused):
                 wrong.append(lines)
             else:
                 drafting.place(row, len(lines)).add(row, lines)
         return [draft for draft in drafting.drafts if draft.rows], wrong
 
-    def _sold(self, draft: Draft, quantity: Decimal, amount: Decimal) -> SoldLine:
+    def _sold(self, draft: Draft, product: Product, quantity: Decimal, row: SalesRow) -> SoldLine:
         """The draft's last line, as one that a later row may take back."""
-        source, external_id, line = self._mapping.source, draft.external_id, len(draft.lines)
-        return SoldLine(source, external_id, line, draft.occurred_at, NEWEST, quantity, amount)
+        return SoldLine(
+            self._mapping.source,
+            draft.external_id,
+            len(draft.lines),
+            draft.occurred_at,
+            NEWEST,
+            quantity,
+            row.amount,
+            product.packs,
+            is_document=draft.external_id == row.document,
+        )
+
+    def _match(self, row: SalesRow, occurred_at: datetime, sold: SoldLines) -> list[LineInput] | Refused:
+        """What a returned row takes back."""
+        lines = sold.take(
+            (row.partner, row.sku),
+            quantity=row.quantity,
+            unit=row.unit,
+            amount=row.amount,
+            occurred_at=occurred_at,
+            document=(self._mapping.source, row.sale) if row.sale else None,
+        )
+        if isinstance(lines, Missing):
+            return _missing(row, lines)
+        if len(lines) > MAX_LINES:
+            message = f"it takes back lines of more than {MAX_LINES:,} sales"
+            return Refused(row.raw, "TOO_MANY_LINES", message)
+        return lines
 
     # ------------------------------------------------------------------------------------------- how it is taken
 
@@ -235,6 +265,7 @@ class _Work:
         step.duplicates, step.duplicates_in = found.duplicates, found.duplicates_in
         step.refused = list(found.refused)
         faults: list[Refused] = []
+        conflicts: list[Refused] = []
         doubted = again = False
         for draft, outcome in zip(decided.drafts, outcomes, strict=True):
             if outcome.status == RECORDED:
@@ -246,14 +277,18 @@ class _Work:
                 doubted = True
             else:
                 assert outcome.status == REJECTED
-                doubted = doubted or outcome.code == "IDEMPOTENCY_CONFLICT"
                 is_raced = draft.first.is_return and outcome.code in RACED and not is_last
                 blamed = [] if is_raced else _blame(draft, outcome, whole=is_last)
                 again = again or len(blamed) < len(draft.rows)
-                faults += blamed
-        if again or (doubted and not is_last and await self._is_moved(connection, decided)):
-            raise Again(faults)
-        step.refused += faults
+                if outcome.code == "IDEMPOTENCY_CONFLICT":
+                    conflicts += blamed
+                else:
+                    faults += blamed
+        if (doubted or conflicts) and not is_last and await self._is_moved(connection, decided):
+            raise Again(faults)  # what conflicts may be what another import has just brought
+        if again:
+            raise Again(faults + conflicts)
+        step.refused += faults + conflicts
         if self._one.history:
             moments = [draft.occurred_at for draft in decided.drafts]
             step.posted_through = max([*moments, self._one.posted_through or EARLIEST])
@@ -269,28 +304,14 @@ class _Work:
         return bool(now.rows) or any(now.of(one) != decided.known.of(one) for one in documents)
 
 
-def _match(
-    row: SalesRow, quantity: Decimal, occurred_at: datetime, sold: SoldLines
-) -> list[LineInput] | Refused:
-    """What a returned row takes back, of so much in the product's own unit."""
-    lines = sold.take(
-        (row.partner, row.sku),
-        quantity=quantity,
-        amount=row.amount,
-        occurred_at=occurred_at,
-        document=row.sale,
-    )
-    if isinstance(lines, Missing) and not lines.left:
+def _missing(row: SalesRow, missing: Missing) -> Refused:
+    """Why a return is refused of which too little is left."""
+    if not missing.left:
         where = f"in {row.sale}" if row.sale else "before"
-        return Refused(
-            row.raw, "RETURN_WITHOUT_SALE", f"{row.partner} bought no {row.sku} {where} that is left"
-        )
-    if isinstance(lines, Missing):
-        message = f"{plain(quantity)} came back, {plain(lines.left)} are left of earlier sales"
-        return Refused(row.raw, "MORE_THAN_LEFT", message)
-    if len(lines) > MAX_LINES:
-        return Refused(row.raw, "TOO_MANY_LINES", f"it takes back lines of more than {MAX_LINES:,} sales")
-    return lines
+        message = f"{row.partner} bought no {row.sku} {where} that is left"
+        return Refused(row.raw, "RETURN_WITHOUT_SALE", message)
+    message = f"{plain(row.quantity)} came back, of earlier sales {plain(missing.left)} left"
+    return Refused(row.raw, "MORE_THAN_LEFT", message)
 
 
 def _blame(draft: Draft, outcome: Outcome, *, whole: bool) -> list[Refused]:

@@ -24,6 +24,8 @@ from imports.rows import RawRow, Refused, SalesRow
 
 LONGEST_DOCUMENT: Final = MAX_TEXT - 20
 """A further activity of a document has a line number after the document's own."""
+LONGEST_CELL: Final = 1_000
+"""Of those that are looked at, with the white space around them."""
 WITHIN: Final = ":"
 """What stands between a document's number and what it is unique within."""
 NOTHING: Final = r"(?!)"
@@ -84,7 +86,8 @@ class SalesReader:
         self._is_return = self._condition()
         within = mapping.documents.within
         self._within = [find_column(column, header, ("documents", "within")) for column in within]
-        self._width = max(*self._place.values(), *self._within) + 1
+        self._read_places = {*self._place.values(), *self._within}
+        self._width = max(self._read_places) + 1
         # As translated, a pattern goes over a code once, whatever it is.
         patterns = "|".join(
             fnmatch.translate(one.replace("[", "[[]")) for one in mapping.products.no_products
@@ -102,6 +105,11 @@ class SalesReader:
         if len(cells) < self._width:
             message = f"{len(cells)} columns instead of {self._width}"
             return Refused(raw, code="WRONG_COLUMNS", message=message)
+        if max(map(len, cells)) > LONGEST_CELL and any(
+            len(cells[at]) > LONGEST_CELL for at in self._read_places
+        ):
+            message = f"a cell has more than {LONGEST_CELL:,} characters"
+            return Refused(raw, code="INVALID_TEXT", message=message)
         try:
             return self._understand(raw, cells)
         except Fault as fault:
@@ -135,7 +143,7 @@ class SalesReader:
             beside[at] = clean(cells[place])
         unit, currency, *names = beside
         told = orjson.dumps(
-            (is_return, partner, instant, sku, quantity_text, amount_text, unit, currency, sale, *names)
+            (is_return, partner, instant, sku, quantity_text, amount_text, unit, currency, sale)
         )
         digest = blake2b(told, digest_size=16).digest()
         return SalesRow(

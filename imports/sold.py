@@ -5,11 +5,15 @@ from typing import Final
 
 from base.database import Connection
 from imports.matching import Goods, SoldBefore, SoldLine
+from partners.packs import read_packs
 
 # Found by the partner's own activities: a product is bought by many, and a partner buys little of it.
 SOLD: Final = """
 SELECT w.partner, w.sku, a.source, a.external_id, l.line, a.occurred_at, a.number,
-       l.quantity - coalesce(r.quantity, 0) AS quantity, l.amount - coalesce(r.amount, 0) AS amount
+       l.quantity - coalesce(r.quantity, 0) AS quantity, l.amount - coalesce(r.amount, 0) AS amount,
+       o.packs::text AS packs,
+       EXISTS (SELECT FROM import_document d
+               WHERE d.program_id = $1 AND d.source = a.source AND d.document = a.external_id) AS is_document
 FROM (SELECT partner, array_agg(sku) AS skus FROM unnest($2::text[], $3::text[]) AS u (partner, sku) GROUP BY 1) g
 JOIN partner p ON p.program_id = $1 AND p.code = g.partner
 JOIN activity a ON a.program_id = $1 AND a.partner_id = p.id AND a.kind <> 'RETURN'
@@ -40,6 +44,8 @@ async def load_sold_lines(connection: Connection, *, program_id: int, goods: Col
                 order=row["number"],
                 quantity=row["quantity"],
                 amount=row["amount"],
+                packs=read_packs(row["packs"]),
+                is_document=row["is_document"],
             ),
         )
         for row in await connection.fetch(SOLD, program_id, partners, skus)

@@ -13,6 +13,7 @@ from base.errors import Invalid
 
 MOST_CHARACTERS: Final = 100_000
 MOST_ITEMS: Final = 10_000
+MOST_DOTS: Final = 200
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -26,10 +27,18 @@ def parse_document(text: str) -> "Table":
     """The whole document as a table. INVALID_MAPPING where it is no TOML."""
     if len(text) > MOST_CHARACTERS:
         raise InvalidMapping(f"a mapping has {MOST_CHARACTERS:,} characters at most")
+    # A key of thousands of dotted parts takes its reader a minute.
+    if any(part.count(".") > MOST_DOTS for line in text.splitlines() for part in line.split("=")):
+        raise InvalidMapping(f"a line of a mapping has {MOST_DOTS} dots at most: break it into several")
     try:
         return Table(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidMapping(f"this is no TOML: {error}") from error
+
+
+def is_text(text: str) -> bool:
+    """Whether a database keeps it: no NUL, no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -74,7 +83,7 @@ class Table:
         found = self.take(name)
         if found is None:
             return default
-        if not isinstance(found, str) or not least <= len(found) <= most:
+        if not isinstance(found, str) or not least <= len(found) <= most or not is_text(found):
             raise self.fault(f"must be a text of {least} to {most} characters", name)
         return found
 
@@ -101,7 +110,9 @@ class Table:
         found = self.take(name)
         if found is None:
             return default
-        if not isinstance(found, list) or not all(isinstance(one, str) and len(one) <= 200 for one in found):
+        if not isinstance(found, list) or not all(
+            isinstance(one, str) and len(one) <= 200 and is_text(one) for one in found
+        ):
             raise self.fault('must be a list of texts: ["a", "b"]', name)
         if len(found) > MOST_ITEMS:
             raise self.fault(f"must hold at most {MOST_ITEMS:,} texts", name)

@@ -21,8 +21,13 @@ from leaderboards.rebuild import drop_closed
 from leaderboards.rules import BoardRow, SeasonState, SeasonWindow, due_state, due_windows
 from leaderboards.standings import freeze
 
-# Where a history load runs, seasons wait for its end.
-PROGRAMS: Final = "SELECT id FROM program WHERE NOT settings ? 'history' ORDER BY id"
+# Where a history is loaded, seasons wait for its end; one that an import has not gone on with for an hour is over.
+PROGRAMS: Final = """
+SELECT id FROM program p WHERE NOT settings ? 'history' AND NOT EXISTS (
+    SELECT FROM import i WHERE i.program_id = p.id AND i.history AND i.state = 'RUNNING'
+    AND coalesce(i.moved_at, i.started_at) > $1::timestamptz - interval '1 hour')
+ORDER BY id
+"""
 
 # Of each board the seasons it has, and the first window in which its series has a meter.
 KNOWN_WINDOWS: Final = """
@@ -55,7 +60,7 @@ async def advance_seasons(now: datetime) -> None:
     Idempotent; may run in several processes at once.
     """
     async with reading() as connection:
-        programs = [row["id"] for row in await connection.fetch(PROGRAMS)]
+        programs = [row["id"] for row in await connection.fetch(PROGRAMS, now)]
     for program_id in programs:
         await advance_program(program_id, now)
 

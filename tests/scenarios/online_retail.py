@@ -44,20 +44,21 @@ class Totals:
 def reckon(path: Path) -> Totals:
     """Read the file once, top to bottom."""
     totals = Totals()
-    seen: set[tuple[str, ...]] = set()
+    seen: set[tuple[object, ...]] = set()
     sold: defaultdict[tuple[str, str], list[Sold]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             totals.rows += 1
             cells = tuple(cell.strip() for cell in row.values())
-            invoice, code, _, quantity, _, price, customer, _ = cells
+            invoice, code, _, quantity, instant, price, customer, _ = cells
             code, customer = code.upper(), customer.removesuffix(".0")
+            counted = (invoice, code, quantity, instant, Decimal(price), customer)
             reason = look_at(invoice, code, int(quantity), Decimal(price), customer)
             if reason:
                 totals.refused[reason] += 1
                 continue
             # A repeat of a row that was refused is refused again.
-            if cells in seen:
+            if counted in seen:
                 totals.duplicates += 1
                 continue
             amount = (Decimal(price) * abs(int(quantity))).quantize(CENTS, ROUND_HALF_EVEN)
@@ -70,7 +71,7 @@ def reckon(path: Path) -> Totals:
             else:
                 sold[customer, code].append(Sold(invoice, int(quantity), amount))
                 totals.invoices.add(invoice)
-            seen.add(cells)
+            seen.add(counted)
             totals.recorded += 1
     for (customer, _), lines in ((goods, lines) for goods, lines in sold.items() if lines):
         pieces, paid = totals.net.get(customer, (0, Decimal(0)))

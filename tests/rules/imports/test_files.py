@@ -382,3 +382,10 @@ def test_refused_rows_read_back_into_the_same_cells(
     fmt = FileFormat(delimiter=delimiter, encoding=encoding)
     content = written([refused(line, *cells) for line, cells in table], ("a", "b", "c"), fmt)
     assert [(row.first_line, row.cells) for row in opened(content, fmt)] == table
+
+
+def test_many_lines_that_are_too_long_cost_a_row_each() -> None:
+    long = b"x" * (MOST_CHARACTERS - 1) + b"\r"
+    rows = list(opened(b"a,b\r\n" + long * 1_200 + b"1,2\r\n"))
+    assert [row.fault and row.fault[0] for row in rows] == ["ROW_TOO_LONG"] * 1_200 + [None]
+    assert rows[-1].cells == ("1", "2")

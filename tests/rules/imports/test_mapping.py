@@ -124,3 +124,20 @@ def test_what_is_needed(text: str, field: str) -> None:
 )
 def test_formats_that_tell_the_day(form: str) -> None:
     assert parse_sales_mapping(f"{LEAST}[dates]\nformat = '{form}'").dates.format == form
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 20_000 + " = 1",
+        "a = " + "[" * 50_000,
+        "a = " + "9" * 5_000,
+        '[file]\nencoding = "a\\u0000"',
+        '[dates]\nformat = "%d.%m.%Y %d"',
+        '[partners]\nregion = "n\\u0000"',
+    ],
+)
+def test_what_would_harm_its_reader_is_refused_soon(text: str) -> None:
+    columns = "document=1\npartner=2\ndate=3\nsku=4\nquantity=5\namount=6\n"
+    with pytest.raises(InvalidMapping):
+        parse_sales_mapping(f"source = 'erp'\n[columns]\n{columns}{text}\n")

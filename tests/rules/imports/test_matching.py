@@ -22,11 +22,21 @@ def sold(
 
 
 def take(
-    lines: SoldLines, quantity: int | str, amount: str, *, at: datetime = NOON, document: str | None = None
+    lines: SoldLines,
+    quantity: int | str,
+    amount: str,
+    *,
+    at: datetime = NOON,
+    document: str | None = None,
+    source: str = "erp",
 ) -> list[tuple[str, int, Decimal, Decimal]] | Decimal:
     """(document, line, quantity, amount) of each part; what is left where that is too little."""
     found = lines.take(
-        TEA, quantity=Decimal(quantity), amount=Decimal(amount), occurred_at=at, document=document
+        TEA,
+        quantity=Decimal(quantity),
+        amount=Decimal(amount),
+        occurred_at=at,
+        document=(source, document) if document else None,
     )
     return found.left if isinstance(found, Missing) else [part(one) for one in found]
 
@@ -131,3 +141,29 @@ def test_a_price_as_sold_comes_back_to_the_last_part(amount: str) -> None:
     found = lines.take(TEA, quantity=Decimal(3), amount=Decimal(amount), occurred_at=NOON)
     assert isinstance(found, list)
     assert sum(line.amount for line in found) == Decimal(amount)
+
+
+def test_a_document_of_another_source_or_with_a_number_like_a_further_activity_is_another() -> None:
+    lines = SoldLines([(TEA, sold("7", 1, "1"))])
+    assert take(lines, 1, "1", document="7", source="till") == 0
+    own = SoldLine("erp", "7/2025", 1, NOON, 0, Decimal(1), Decimal(1), is_document=True)
+    lines = SoldLines([(TEA, own), (TEA, sold("7/x", 1, "1"))])
+    assert take(lines, 1, "1", document="7") == 0
+    assert isinstance(take(lines, 1, "1", document="7/2025"), list)
+
+
+def test_packs_come_back_as_what_they_held_when_they_were_sold() -> None:
+    def cases(name: str, each: int, order: int) -> SoldLine:
+        packs = {"CASE": Decimal(each)}
+        return SoldLine("erp", name, 1, NOON, order, Decimal(2 * each), Decimal(100), packs)
+
+    def back(lines: SoldLines, quantity: str) -> list[tuple[str, Decimal]] | Decimal:
+        found = lines.take(TEA, quantity=Decimal(quantity), unit="CASE", amount=Decimal(50), occurred_at=NOON)
+        return found.left if isinstance(found, Missing) else [(part(one)[0], one.quantity) for one in found]
+
+    lines = SoldLines([(TEA, cases("old", 12, 1)), (TEA, cases("new", 24, 2))])
+    assert back(lines, "5") == 4
+    assert back(lines, "1") == [("new", 24)]
+    assert back(lines, "2.5") == [("new", 24), ("old", 18)]
+    assert back(lines, "0.5") == [("old", 6)]
+    assert back(lines, "0.5") == 0

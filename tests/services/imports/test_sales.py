@@ -323,3 +323,39 @@ async def test_two_overlapping_files_and_the_api_at_once() -> None:
     assert pieces == [530, 530, 530]
     await check_invariants(world.program_id)
     await check_audit(world.program_id)
+
+
+async def test_a_faulty_date_refuses_its_row() -> None:
+    world = await shops()
+    text = rows("1,a,2099-01-01,tea,1,10", "1,a,2026-11-01,tea,2,20", "1,a,2099-01-01,soap,1,10")
+    assert await taken(world, text) == Account(3, 1, 0, {2: "FUTURE_DATE", 4: "FUTURE_DATE"})
+    assert await world.value("pieces", Period.LIFETIME, "a") == 2
+
+
+async def test_refused_rows_of_a_recorded_document_count_only_where_that_is_said() -> None:
+    world = await shops()
+    await taken(world, rows("1,a,2026-11-01,tea,10,20"))
+    header = f"mitra_line,mitra_reason,mitra_message,{HEADER}"
+    as_it_is = rows("2,DOCUMENT_RECORDED,before,1,a,2026-11-01,tea,12,24", header=header)
+    assert (await taken(world, as_it_is)).refused == {2: "DOCUMENT_RECORDED"}
+    said = rows("2,,,1,a,2026-11-01,tea,12,24", header=header)
+    assert (await taken(world, said)).recorded == 1
+    assert await world.value("pieces", Period.LIFETIME, "a") == 22
+
+
+async def test_other_names_of_the_same_are_the_same_row() -> None:
+    world = await shops()
+    header = f"{HEADER},area,what"
+    await taken(world, rows("1,a,2026-11-01,tea,1,10,JKT,Tea", header=header), mapping=CREATING)
+    renamed = rows("1,a,2026-11-01,tea,1,10,Java,Tea 500 g", header=header)
+    assert await taken(world, renamed, mapping=CREATING) == Account(1, 0, 1, {})
+
+
+async def test_a_batch_holds_little_of_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imports.batches.MOST_CHARACTERS", 200)
+    world = await shops()
+    text = rows(*(f"{n},a,2026-11-01,tea,1,{n}" for n in range(40)), f"{'x' * 2_000},a,2026-11-01,tea,1,1")
+    steps: list[int] = []
+    one = await take(world, text, tell=lambda step: steps.append(step.read))
+    assert len(steps) > 3
+    assert (await account(one)) == Account(41, 40, 0, {42: "INVALID_TEXT"})
