@@ -32,7 +32,19 @@ LONGEST_NAME: Final = 63
 
 UP: Final = ("mitra_database_up", "Whether the database answered when this page was asked for: 1 or 0.")
 
-FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAULTS: Final = (
+    asyncpg.InternalClientError,  # what it raises where the connection ended between two statements
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 
 log = logging.getLogger(__name__)
 

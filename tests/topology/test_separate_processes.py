@@ -1,11 +1,11 @@
 """Two API processes and two workers on PostgreSQL by URL and on a Redis cluster: a program's story, and their deaths.
 
-The tests follow one upon the other, on one installation.
+Each step follows upon those before it, on one installation: `STORY` has them in their order.
 """
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -121,7 +121,7 @@ def standings(running: Installation, api: Running, key: str) -> tuple[str, list[
     return board["season"]["state"], [(row["partner"]["code"], row["score"]) for row in rows]
 
 
-async def test_the_owner_is_no_superuser_and_the_service_may_less(running: Installation) -> None:
+async def the_owner_is_no_superuser_and_the_service_may_less(running: Installation) -> None:
     connection = await asyncpg.connect(running.postgres.url)
     try:
         may = await connection.fetchrow(
@@ -143,7 +143,7 @@ async def test_the_owner_is_no_superuser_and_the_service_may_less(running: Insta
         await connection.close()
 
 
-def test_what_one_api_configures_the_other_one_knows(running: Installation) -> None:
+def what_one_api_configures_the_other_one_knows(running: Installation) -> None:
     first, second = running.apis
     now = datetime.now(UTC)
     admin = Role.ADMIN
@@ -179,7 +179,7 @@ def test_what_one_api_configures_the_other_one_knows(running: Installation) -> N
     assert standings(running, first, "race")[1] == []
 
 
-async def test_what_is_recorded_through_one_is_told_live_by_the_other(running: Installation) -> None:
+async def what_is_recorded_through_one_is_told_live_by_the_other(running: Installation) -> None:
     first, second = running.apis
     async with (
         running.subscribed(second, Role.PARTNER, FACTS, partner="shop") as facts,
@@ -206,7 +206,7 @@ async def test_what_is_recorded_through_one_is_told_live_by_the_other(running: I
     await until(told)
 
 
-def test_a_rule_made_through_one_counts_for_the_other_at_once(running: Installation) -> None:
+def a_rule_made_through_one_counts_for_the_other_at_once(running: Installation) -> None:
     first, second = running.apis
     assert points(record(running, second, sold("s2", "10"))[0]) == [10]
     rule = {"key": "more", "name": "More", "activityKind": "SALE", "pointsPer": {"activity": 7}}
@@ -214,7 +214,7 @@ def test_a_rule_made_through_one_counts_for_the_other_at_once(running: Installat
     assert points(record(running, second, sold("s3", "10"))[0]) == [10, 7]
 
 
-async def test_a_season_that_has_ended_still_takes_what_is_late(running: Installation) -> None:
+async def a_season_that_has_ended_still_takes_what_is_late(running: Installation) -> None:
     first, second = running.apis
     ends_at = datetime.now(UTC) - GRACE + CLOSES_IN
     board = {"key": "sprint", "name": "Sprint", "metric": "sales", "period": "FIXED"}
@@ -236,12 +236,12 @@ async def is_told(running: Installation, key: str) -> bool:
         return not (await line.next_data())["leaderboardChanged"]["provisional"]
 
 
-def test_boards_are_built_anew_by_command(running: Installation) -> None:
+def boards_are_built_anew_by_command(running: Installation) -> None:
     assert "race" in running.run("boards", "rebuild")
     assert standings(running, running.apis[0], "race")[1] == [("shop", "200")]
 
 
-async def test_one_of_two_workers_runs_the_schedule_and_the_other_takes_over(running: Installation) -> None:
+async def one_of_two_workers_runs_the_schedule_and_the_other_takes_over(running: Installation) -> None:
     async def elected() -> bool:
         return len(await running.leaders()) == 1
 
@@ -263,7 +263,7 @@ async def test_one_of_two_workers_runs_the_schedule_and_the_other_takes_over(run
     running.workers.remove(leader)
 
 
-async def test_a_machine_that_is_gone_loses_the_lead_too(running: Installation) -> None:
+async def a_machine_that_is_gone_loses_the_lead_too(running: Installation) -> None:
     """Its connection is never closed: the server has to ask."""
     connection = await asyncpg.connect(running.postgres.url, server_settings=SESSION)
     try:
@@ -280,7 +280,7 @@ async def test_a_machine_that_is_gone_loses_the_lead_too(running: Installation) 
     assert 0 < idle + interval * count <= 10
 
 
-async def test_when_one_api_process_dies_the_other_goes_on(running: Installation) -> None:
+async def when_one_api_process_dies_the_other_goes_on(running: Installation) -> None:
     lost, left = running.apis
     async with running.subscribed(left, Role.PARTNER, FACTS, partner="shop") as facts:
         lost.stop(signal.SIGKILL)
@@ -289,7 +289,7 @@ async def test_when_one_api_process_dies_the_other_goes_on(running: Installation
     running.apis = [left, left]
 
 
-async def test_a_board_heals_when_its_node_comes_back(running: Installation) -> None:
+async def a_board_heals_when_its_node_comes_back(running: Installation) -> None:
     first, second = running.apis
 
     async def shows(score: str) -> bool:
@@ -311,7 +311,7 @@ async def test_a_board_heals_when_its_node_comes_back(running: Installation) -> 
     assert second.get("/readyz")[0] == 200
 
 
-async def test_a_season_has_closed_on_the_cluster(running: Installation) -> None:
+async def a_season_has_closed_on_the_cluster(running: Installation) -> None:
     """The one that was in its grace before all that."""
 
     async def is_closed() -> bool:
@@ -328,7 +328,7 @@ async def test_a_season_has_closed_on_the_cluster(running: Installation) -> None
     await until(is_dropped)
 
 
-async def test_returns_unwind_all_of_it(running: Installation) -> None:
+async def returns_unwind_all_of_it(running: Installation) -> None:
     first, second = running.apis
     sales = {"s1": "150", "s2": "10", "s3": "10", "s4": "30", "s5": "1", "s6": "2", "s7": "1", "s8": "1"}
     back = [taken_back(f"r{sale}", sale, amount) for sale, amount in sales.items()]
@@ -347,6 +347,30 @@ async def test_returns_unwind_all_of_it(running: Installation) -> None:
     assert standings(running, first, "sprint") == ("CLOSED", [("shop", "30")])
 
 
-def test_the_books_add_up(running: Installation) -> None:
+def the_books_add_up(running: Installation) -> None:
     running.run("audit")
     assert "Traceback" not in "".join(one.output for one in (*running.apis, *running.workers))
+
+
+STORY: Final[Sequence[Callable[[Installation], Awaitable[None] | None]]] = (
+    the_owner_is_no_superuser_and_the_service_may_less,
+    what_one_api_configures_the_other_one_knows,
+    what_is_recorded_through_one_is_told_live_by_the_other,
+    a_rule_made_through_one_counts_for_the_other_at_once,
+    a_season_that_has_ended_still_takes_what_is_late,
+    boards_are_built_anew_by_command,
+    one_of_two_workers_runs_the_schedule_and_the_other_takes_over,
+    a_machine_that_is_gone_loses_the_lead_too,
+    when_one_api_process_dies_the_other_goes_on,
+    a_board_heals_when_its_node_comes_back,
+    a_season_has_closed_on_the_cluster,
+    returns_unwind_all_of_it,
+    the_books_add_up,
+)
+
+
+async def test_a_programs_story_over_two_apis_and_two_workers(running: Installation) -> None:
+    for step in STORY:
+        told = step(running)
+        if told is not None:
+            await told

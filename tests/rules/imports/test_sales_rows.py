@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activity.rules import ActivityInput, LineInput, check
@@ -260,6 +260,7 @@ TEXTS = st.one_of(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that does other things too
 @given(changed=st.dictionaries(st.sampled_from(HEADER), TEXTS, max_size=3))
 def test_whatever_is_understood_can_be_an_activity(changed: dict[str, str]) -> None:
     row = read(reader("[returns.when]\nnegative = true", unit="kind", product_name="of"), **changed)

@@ -62,7 +62,9 @@ def test_a_file_is_accounted_for_and_its_refused_rows_can_be_mended(
     assert "1 repeat a row of this file" in done.stdout
     assert "line 3: there is no kind 'SHOP'" in done.stdout
 
-    refused = tmp_path / "partners [old].csv.refused-1.csv"
+    number = re.search(r"Import (\d+) is done", done.stdout)
+    assert number is not None
+    refused = tmp_path / f"partners [old].csv.refused-{number[1]}.csv"
     text = refused.read_text(encoding="utf-8-sig")
     assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [
         ["3", "UNKNOWN_KIND"],
@@ -77,8 +79,6 @@ def test_a_file_is_accounted_for_and_its_refused_rows_can_be_mended(
     listed = mitra.run("import", "list", "--program", program.key, **where)
     assert listed.returncode == 0
     assert listed.stdout.count("DONE") == 3
-    number = re.search(r"Import (\d+) is done", done.stdout)
-    assert number is not None
     shown = mitra.run("import", "show", number[1], "--program", program.key, **where)
     assert (shown.returncode, told(shown.stdout, "refused")) == (0, 2)
     assert "state     DONE" in shown.stdout
