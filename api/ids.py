@@ -37,7 +37,8 @@ def decode(word: str) -> list[Any] | None:
         parts = orjson.loads(urlsafe_b64decode(word + "=" * (-len(word) % 4)))
     except ValueError:
         return None
-    return parts if isinstance(parts, list) else None
+    # Base64 reads on over what is none of it: words that mean the same thing are not the same word.
+    return parts if isinstance(parts, list) and encode(parts) == word else None
 
 
 def decode_id(word: str, program: str) -> tuple[str, list[Any]] | None:
