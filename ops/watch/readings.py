@@ -33,13 +33,7 @@ LONGEST_NAME: Final = 63
 UP: Final = ("mitra_database_up", "Whether the database answered when this page was asked for: 1 or 0.")
 
 FAULTS: Final = (
-    asyncpg.InternalClientError,  # what it raises where the connection ended between two statements
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
-    asyncpg.InternalClientError,
+    asyncpg.InternalClientError,  # raised where the server ended the connection between two statements
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
