@@ -1,11 +1,13 @@
 """Jobs: work that outlives the request that asked for it, done by whichever worker is free, at least once.
 
-The queue is PgQueuer's, in our own PostgreSQL: its tables, and its statements to add a job, take it, put it back and
-log it. Its runner is not used: see docs/decisions/0009-a-runner-of-our-own.md.
+The queue is PgQueuer's, in our own PostgreSQL: its tables, and its statements to add a job, put it back and log it.
+Its runner is not used, nor its choice of the next job: see docs/decisions/0009-a-runner-of-our-own.md.
 
 Whoever adds a job does so in a transaction of his own, and the job is there when that is. A worker holds its job by a
 lease, which it renews. The jobs of a worker that dies are taken up by another one when their lease is over; a worker
 that merely stood still finds that it lost its job, and leaves it. So work is idempotent, and looks at `leave`.
+
+Whoever adds a job may say on whose behalf. Workers serve those in turns: one who adds many holds up nobody else.
 """
 
 import asyncio
@@ -26,8 +28,7 @@ from pgqueuer.adapters.persistence.qb import (
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.models import Job, TracebackRecord
-from pgqueuer.queries import EntrypointExecutionParameter, Queries
-from pgqueuer.types import QueueEntrypoint, QueueManagerId
+from pgqueuer.queries import Queries
 
 from base import failpoints
 from base.database import Connection, reading, transaction
@@ -43,6 +44,10 @@ MOST_ATTEMPTS: Final = 5
 """How often a job is tried that fails by a fault; an outage is waited out however long it lasts."""
 KEPT: Final = timedelta(days=7)
 """How long the log of jobs is kept."""
+BEHALF: Final = "behalf"
+"""The header of a job that says on whose behalf it was added."""
+MOST_SERVED: Final = 10_000
+"""How many of those whom it served a worker remembers."""
 
 # Named in full: PgQueuer would take other names from variables such as CHANNEL or TRIGGER, wherever it is run.
 SETTINGS: Final = DBSettings(
@@ -60,6 +65,30 @@ SETTINGS: Final = DBSettings(
     widen_id=True,
 )
 
+# The next job: one that waits, or whose lease is over. First of those for whom the fewest are under way, then of those
+# whom this worker has not served for the longest ($4: whom it served, the last one at the end); then the one added first.
+TAKE: Final = """
+WITH running AS (
+    SELECT coalesce(headers ->> 'behalf', '') AS behalf, count(*) AS jobs FROM pgqueuer
+    WHERE entrypoint = $1 AND status = 'picked' AND heartbeat >= clock_timestamp() - $3::interval GROUP BY 1
+), next AS (
+    SELECT p.id FROM pgqueuer p
+    LEFT JOIN running r ON r.behalf = coalesce(p.headers ->> 'behalf', '')
+    LEFT JOIN unnest($4::text[]) WITH ORDINALITY AS s (behalf, place) ON s.behalf = coalesce(p.headers ->> 'behalf', '')
+    WHERE p.entrypoint = $1 AND p.execute_after <= clock_timestamp()
+      AND (p.status = 'queued' OR (p.status = 'picked' AND p.heartbeat < clock_timestamp() - $3::interval))
+    ORDER BY coalesce(r.jobs, 0), s.place NULLS FIRST, p.id
+    LIMIT 1 FOR UPDATE OF p SKIP LOCKED
+), taken AS (
+    UPDATE pgqueuer SET status = 'picked', updated = now(), heartbeat = now(), queue_manager_id = $2
+    WHERE id IN (SELECT id FROM next) RETURNING *
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority) SELECT id, status, entrypoint, priority FROM taken
+)
+SELECT * FROM taken
+"""
+# To be left, or to wait for somebody else, is no attempt that failed.
+FORGIVE: Final = "UPDATE pgqueuer SET attempts = $2 WHERE id = $1"
 # Still held by the one who asks? A lease that was lost is not renewed, and what came of its work is not logged.
 BEAT: Final = """
 UPDATE pgqueuer SET heartbeat = clock_timestamp()
@@ -101,9 +130,19 @@ def queries(connection: Connection) -> Queries:
     )
 
 
-async def enqueue(connection: Connection, name: str, payload: bytes, dedupe_key: str | None = None) -> bool:
+async def enqueue(
+    connection: Connection,
+    name: str,
+    payload: bytes,
+    dedupe_key: str | None = None,
+    *,
+    behalf: str | None = None,
+) -> bool:
     """Add a job in the caller's transaction. False where one of the same key waits or runs already."""
-    added = await queries(connection).enqueue(name, payload, dedupe_key=dedupe_key, on_conflict="skip")
+    headers = None if behalf is None else {BEHALF: behalf}
+    added = await queries(connection).enqueue(
+        name, payload, dedupe_key=dedupe_key, headers=headers, on_conflict="skip"
+    )
     return added != [None]
 
 
@@ -111,10 +150,11 @@ class Runner:
     """Does the jobs of one name, one at a time. A worker has as many runners as it may do jobs at once."""
 
     def __init__(self, name: str, work: Work, *, lease_seconds: float = LEASE_SECONDS) -> None:
-        self._name = QueueEntrypoint(name)
+        self._name = name
         self._work = work
         self._lease_seconds = lease_seconds
-        self._holder = QueueManagerId(uuid.uuid4())
+        self._holder = uuid.uuid4()
+        self._served: dict[str, None] = {}  # on whose behalf, the last one at the end
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take up one job after the other until `stop`. What a job is done with then, another worker does."""
@@ -141,15 +181,18 @@ class Runner:
 
     async def _take(self) -> Job | None:
         """The next job, now held by us: one that waits, or one whose lease is over."""
+        lease = timedelta(seconds=self._lease_seconds)
         async with reading() as connection:
-            taken = await queries(connection).dequeue(
-                batch_size=1,
-                entrypoints={self._name: EntrypointExecutionParameter(concurrency_limit=0)},
-                queue_manager_id=self._holder,
-                global_concurrency_limit=None,
-                heartbeat_timeout=timedelta(seconds=self._lease_seconds),
-            )
-        return taken[0] if taken else None
+            row = await connection.fetchrow(TAKE, self._name, self._holder, lease, list(self._served))
+        if row is None:
+            return None
+        job = Job.model_validate(dict(row))
+        behalf = str((job.headers or {}).get(BEHALF, ""))
+        self._served.pop(behalf, None)
+        self._served[behalf] = None
+        if len(self._served) > MOST_SERVED:
+            del self._served[next(iter(self._served))]
+        return job
 
     async def _do(self, job: Job, stop: asyncio.Event) -> None:
         leave = asyncio.Event()
@@ -200,6 +243,8 @@ class Runner:
             failpoints.reach("jobs.done")
             if delay is not None:
                 await queries(connection).retry_job(job, timedelta(seconds=delay), told)
+                if isinstance(error, Postponed):
+                    await connection.execute(FORGIVE, job.id, job.attempts)
             else:
                 await queries(connection).log_jobs([(job, "exception" if error else "successful", told)])
 

@@ -284,4 +284,5 @@ async def read_pieces(*, program_id: int, import_id: int) -> AsyncIterator[bytes
 
 async def enqueue_import(connection: Connection, *, program_id: int, import_id: int) -> None:
     """Have a worker take the import up. Its state changes with it, so it waits once."""
-    await jobs.enqueue(connection, JOB, f"{program_id}/{import_id}".encode())
+    payload = f"{program_id}/{import_id}".encode()
+    await jobs.enqueue(connection, JOB, payload, behalf=str(program_id))

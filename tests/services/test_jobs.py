@@ -210,6 +210,67 @@ async def test_a_worker_that_is_stopped_leaves_its_job_to_another(name: str) -> 
     assert done == [b"x"]
 
 
+async def test_one_who_adds_many_holds_up_nobody_else(name: str) -> None:
+    done: list[bytes] = []
+
+    async def work(payload: bytes, leave: asyncio.Event) -> None:
+        done.append(payload)
+
+    async with transaction() as connection:
+        for behalf, count in (("many", 4), ("few", 2), ("one", 1)):
+            for number in range(count):
+                await enqueue(connection, name, f"{behalf} {number}".encode(), behalf=behalf)
+        await enqueue(connection, name, b"nobody's")
+    async with running(name, work):
+        await until_done(name)
+    assert done == [
+        b"many 0", b"few 0", b"one 0", b"nobody's", b"many 1", b"few 1", b"many 2", b"many 3",
+    ]  # fmt: skip
+
+
+async def test_whose_job_is_under_way_waits_for_whose_is_not(name: str) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    done: list[bytes] = []
+
+    async def long_work(payload: bytes, leave: asyncio.Event) -> None:
+        begun.set()
+        await go_on.wait()
+
+    async def work(payload: bytes, leave: asyncio.Event) -> None:
+        done.append(payload)
+
+    async with transaction() as connection:
+        for number in range(3):
+            await enqueue(connection, name, b"many %d" % number, behalf="many")
+        await enqueue(connection, name, b"one", behalf="one")
+    async with running(name, long_work) as stop:
+        await begun.wait()
+        stop.set()
+        other = Runner(name, work)
+        while await other.turn(asyncio.Event()):
+            pass
+        go_on.set()
+    assert done == [b"one", b"many 1", b"many 2"]
+
+
+async def test_to_be_left_is_no_attempt_that_failed(name: str) -> None:
+    times = 0
+
+    async def work(payload: bytes, leave: asyncio.Event) -> None:
+        nonlocal times
+        times += 1
+        if times <= 2 * jobs.MOST_ATTEMPTS:
+            raise Postponed
+        if times == 2 * jobs.MOST_ATTEMPTS + 1:
+            raise ZeroDivisionError("once")
+
+    await add(name, b"x")
+    async with running(name, work):
+        await until_done(name)
+    assert times == 2 * jobs.MOST_ATTEMPTS + 2
+    assert (await log_of(name))[-1] == "successful"
+
+
 async def test_the_job_of_a_dead_worker_is_taken_up(name: str) -> None:
     begun = asyncio.Event()
     done: list[bytes] = []
