@@ -2,16 +2,17 @@
 
 A document's rows of one kind, partner and currency make one activity under the document's own number, as far as they
 stand in one batch; what comes apart from them, or is too much for one, is a further activity `<document>/<first line>`.
-So is what was refused once and is imported alone. The same file always makes the same activities.
+So is what was refused once and is imported alone. Where an activity of that name stands already, a number is put
+behind it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, count
 from typing import Final, TypeAlias
 
 from activity.rules import MAX_LINES, RETURN, SALE, ActivityInput, LineInput
-from imports.matching import SUFFIX
 from imports.rows import Refused, SalesRow
 
 Row: TypeAlias = SalesRow | Refused
@@ -19,6 +20,8 @@ Opened: TypeAlias = tuple[str, bool, str, str | None]
 Faults: TypeAlias = Mapping[int, Refused]
 """Rows that were found to be wrong, by line."""
 
+SUFFIX: Final = "/"
+"""What stands between a document and the line from which a further activity of it begins."""
 NAME_WITHIN: Final = "(where its numbers start again, name what they are unique within: [documents] within)"
 
 
@@ -29,6 +32,8 @@ class Known:
 
     rows: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
     imports: Mapping[str, Set[int]] = field(default_factory=dict)
+    further: Set[str] = frozenset()
+    """Those of the documents' own numbers that a further activity of another document has for its name."""
 
     def of(self, document: str) -> Set[int]:
         """The imports that brought rows of this document."""
@@ -95,6 +100,11 @@ class Draft:
     row_of: list[SalesRow] = field(default_factory=list)
 
     @property
+    def is_further(self) -> bool:
+        """Whether it stands under another name than its document."""
+        return self.external_id != self.first.document
+
+    @property
     def occurred_at(self) -> datetime:
         """When the first row says that it happened."""
         return self.first.occurred_at
@@ -125,12 +135,14 @@ class Draft:
 class Drafting:
     """Puts the new rows of a batch together, in the order of the file."""
 
-    def __init__(self, *, known: Known, import_id: int, is_further: bool) -> None:
+    def __init__(
+        self, *, known: Known, import_id: int, is_further: bool, taken: Set[str] = frozenset()
+    ) -> None:
         self._known = known
         self._import_id = import_id
         self._is_further = is_further
         self._open: dict[Opened, Draft] = {}
-        self._named: set[str] = set()
+        self._named = set(taken)
         self.drafts: Final[list[Draft]] = []
 
     def place(self, row: SalesRow, lines: int = 1) -> Draft:
@@ -142,8 +154,12 @@ class Drafting:
         return found
 
     def _name(self, row: SalesRow) -> str:
-        mine = self._import_id in self._known.of(row.document)
-        if self._is_further or mine or row.document in self._named:
-            return f"{row.document}{SUFFIX}{row.raw.first_line}"
-        self._named.add(row.document)
-        return row.document
+        """The document's own, where this is its first activity and nothing else is called so."""
+        known, document = self._known, row.document
+        is_further = self._is_further or self._import_id in known.of(document) or document in known.further
+        further = f"{document}{SUFFIX}{row.raw.first_line}"
+        more = (f"{further}.{n}" for n in count(2))
+        names = chain([] if is_further else [document], [further], more)
+        name = next(name for name in names if name not in self._named)
+        self._named.add(name)
+        return name

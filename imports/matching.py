@@ -19,8 +19,6 @@ Goods: TypeAlias = tuple[str, str]
 
 NEWEST: Final = 2**63
 """The order of lines that are not in the journal yet, above that of all that are."""
-SUFFIX: Final = "/"
-"""What stands between a document and the line from which a further activity of it begins."""
 
 
 @dataclass(slots=True)
@@ -37,17 +35,12 @@ class SoldLine:
     amount: Decimal
     packs: Mapping[str, Decimal] = field(default_factory=dict)
     """Those of the product as it was sold: how much of its own unit each held."""
-    is_document: bool = False
-    """Whether its activity is a document of its own, whatever its number looks like."""
+    document: str = ""
+    """The document that it stands in; empty where that is its activity's own number."""
 
     def is_of(self, source: str, document: str) -> bool:
         """Whether it stands in that document, or in a further activity of it."""
-        if self.source != source:
-            return False
-        if self.external_id == document:
-            return True
-        head, _, line = self.external_id.rpartition(SUFFIX)
-        return head == document and line.isdecimal() and not self.is_document
+        return self.source == source and (self.document or self.external_id) == document
 
 
 SoldBefore: TypeAlias = Sequence[tuple[Goods, SoldLine]]

@@ -6,26 +6,25 @@ so the recording says what did not hold, all of it is undone, and the batch is d
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from decimal import Decimal
 from typing import BinaryIO, Final
 
 from activity.journal import load_products
-from activity.rules import CLOCK_SKEW, EARLIEST, MAX_LINES, LineInput, Product, Refusal, unpack
+from activity.rules import CLOCK_SKEW, EARLIEST, Product
 from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
-from base.numbers import plain
 from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
 from imports.batches import Batch, split_batches
 from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows
+from imports.drafting import draft_rows
 from imports.files import read_rows
 from imports.importer import Tell
 from imports.mapping import SalesMapping
 from imports.mapping_toml import parse_sales_mapping
-from imports.matching import NEWEST, Missing, SoldBefore, SoldLine, SoldLines
+from imports.matching import SoldBefore, SoldLines
+from imports.names import load_further_names, load_taken_names, save_further_names
 from imports.newcomers import create_newcomers
 from imports.rows import Refused, SalesRow
 from imports.sales_rows import SalesReader
@@ -111,10 +110,10 @@ class _Work:
 
     async def _decide(self, rows: Sequence[Row], faults: dict[int, Refused]) -> _Decided:
         """Which rows are new, and what activities they make. Adds to `faults` what is wrong with them."""
-        program_id, source = self._one.program_id, self._mapping.source
+        program_id = self._one.program_id
         keys = {(row.document, row.digest) for row in rows if isinstance(row, SalesRow)}
         async with reading() as connection:
-            known = await load_known(connection, program_id=program_id, source=source, rows=keys)
+            known = await self._load_known(connection, keys)
         found = self._sort(rows, known, faults)
         for fault in await create_newcomers(
             program_id=program_id, rows=found.fresh, mapping=self._mapping, now=self._clock.now()
@@ -122,12 +121,43 @@ class _Work:
             faults[fault.raw.line] = fault
         found = self._sort(rows, known, faults)
         products, sold_before = await self._load(found.fresh)
+        taken: set[str] = set()
         while True:
-            drafts, wrong = self._draft(found, known, products, sold_before)
-            if not wrong:
+            drafting = Drafting(known=known, import_id=self._one.id, is_further=self._is_further, taken=taken)
+            drafts, wrong = draft_rows(
+                found.fresh,
+                drafting,
+                source=self._mapping.source,
+                products=products,
+                sold=SoldLines(sold_before),
+                latest=self._clock.now() + CLOCK_SKEW,
+            )
+            if wrong:
+                faults.update((refused.raw.line, refused) for refused in wrong)
+                found = self._sort(rows, known, faults)
+            elif names := await self._load_taken(drafts):
+                taken |= names
+            else:
                 return _Decided(found, known, drafts)
-            faults.update((refused.raw.line, refused) for refused in wrong)
-            found = self._sort(rows, known, faults)
+
+    async def _load_known(self, connection: Connection, rows: Set[tuple[str, bytes]]) -> Known:
+        """What is known of these rows, (document, digest) each, and of their documents."""
+        program_id, source = self._one.program_id, self._mapping.source
+        known = await load_known(connection, program_id=program_id, source=source, rows=rows)
+        further = await load_further_names(
+            connection, program_id=program_id, source=source, names={document for document, _ in rows}
+        )
+        return replace(known, further=further)
+
+    async def _load_taken(self, drafts: Sequence[Draft]) -> Set[str]:
+        """The names of further activities that are not free."""
+        names = [draft.external_id for draft in drafts if draft.is_further]
+        if not names:
+            return frozenset()
+        async with reading() as connection:
+            return await load_taken_names(
+                connection, program_id=self._one.program_id, source=self._mapping.source, names=names
+            )
 
     def _sort(self, rows: Sequence[Row], known: Known, faults: dict[int, Refused]) -> Sorted:
         return sort_rows(
@@ -144,79 +174,6 @@ class _Work:
             sold_before = await load_sold_lines(connection, program_id=self._one.program_id, goods=goods)
         return products, sold_before
 
-    def _draft(
-        self,
-        found: Sorted,
-        known: Known,
-        products: dict[str, Product],
-        sold_before: SoldBefore,
-    ) -> tuple[list[Draft], list[Refused]]:
-        """The activities that the new rows make, and the rows that cannot be of one."""
-        latest = self._clock.now() + CLOCK_SKEW
-        drafting = Drafting(known=known, import_id=self._one.id, is_further=self._is_further)
-        sold = SoldLines(sold_before)
-        wrong: list[Refused] = []
-        for row in found.fresh:
-            if row.occurred_at > latest:
-                wrong.append(
-                    Refused(
-                        row.raw, "FUTURE_DATE", f"{row.occurred_at:%Y-%m-%d %H:%M} UTC lies in the future"
-                    )
-                )
-                continue
-            product = products.get(row.sku)
-            if product is None:
-                wrong.append(Refused(row.raw, "UNKNOWN_SKU", f"there is no product {row.sku}"))
-                continue
-            given = LineInput(row.sku, row.quantity, row.amount, row.unit)
-            unpacked = unpack(given, product, ())
-            if isinstance(unpacked, Refusal):
-                wrong.append(Refused(row.raw, unpacked.code, unpacked.message))
-                continue
-            draft = drafting.place(row)
-            if not row.is_return:
-                draft.add(row, [given])
-                line = self._sold(draft, product, unpacked[0], row)
-                sold.add((row.partner, row.sku), [line])
-                continue
-            lines = self._match(row, draft.occurred_at, sold)
-            if isinstance(lines, Refused):
-                wrong.append(lines)
-            else:
-                drafting.place(row, len(lines)).add(row, lines)
-        return [draft for draft in drafting.drafts if draft.rows], wrong
-
-    def _sold(self, draft: Draft, product: Product, quantity: Decimal, row: SalesRow) -> SoldLine:
-        """The draft's last line, as one that a later row may take back."""
-        return SoldLine(
-            self._mapping.source,
-            draft.external_id,
-            len(draft.lines),
-            draft.occurred_at,
-            NEWEST,
-            quantity,
-            row.amount,
-            product.packs,
-            is_document=draft.external_id == row.document,
-        )
-
-    def _match(self, row: SalesRow, occurred_at: datetime, sold: SoldLines) -> list[LineInput] | Refused:
-        """What a returned row takes back."""
-        lines = sold.take(
-            (row.partner, row.sku),
-            quantity=row.quantity,
-            unit=row.unit,
-            amount=row.amount,
-            occurred_at=occurred_at,
-            document=(self._mapping.source, row.sale) if row.sale else None,
-        )
-        if isinstance(lines, Missing):
-            return _missing(row, lines)
-        if len(lines) > MAX_LINES:
-            message = f"it takes back lines of more than {MAX_LINES:,} sales"
-            return Refused(row.raw, "TOO_MANY_LINES", message)
-        return lines
-
     # ------------------------------------------------------------------------------------------- how it is taken
 
     async def _record(self, batch: Batch, decided: _Decided, *, is_last: bool) -> Step:
@@ -231,6 +188,14 @@ class _Work:
             step = await self._account(connection, batch, decided, outcomes, is_last=is_last)
             if not await save_step(connection, self._one, step, source=source, now=self._clock.now()):
                 raise Again
+            recorded = zip(decided.drafts, outcomes, strict=True)
+            further = [one for one, outcome in recorded if one.is_further and outcome.status == RECORDED]
+            await save_further_names(
+                connection,
+                program_id=self._one.program_id,
+                source=source,
+                documents={one.external_id: one.first.document for one in further},
+            )
             failpoints.reach("imports.accounted")
 
         async def only_settle() -> None:
@@ -266,7 +231,7 @@ class _Work:
         step.refused = list(found.refused)
         faults: list[Refused] = []
         conflicts: list[Refused] = []
-        doubted = again = False
+        doubted = again = is_taken = False
         for draft, outcome in zip(decided.drafts, outcomes, strict=True):
             if outcome.status == RECORDED:
                 step.activities += 1
@@ -275,15 +240,19 @@ class _Work:
             elif outcome.status == DUPLICATE:
                 step.duplicates += len(draft.rows)
                 doubted = True
+                is_taken |= draft.is_further
             else:
                 assert outcome.status == REJECTED
                 is_raced = draft.first.is_return and outcome.code in RACED and not is_last
+                is_taken |= draft.is_further and outcome.code == "IDEMPOTENCY_CONFLICT"
                 blamed = [] if is_raced else _blame(draft, outcome, whole=is_last)
                 again = again or len(blamed) < len(draft.rows)
                 if outcome.code == "IDEMPOTENCY_CONFLICT":
                     conflicts += blamed
                 else:
                     faults += blamed
+        if is_taken and not is_last:
+            raise Again(faults)  # another was faster to a name that was free
         if (doubted or conflicts) and not is_last and await self._is_moved(connection, decided):
             raise Again(faults)  # what conflicts may be what another import has just brought
         if again:
@@ -297,21 +266,13 @@ class _Work:
     async def _is_moved(self, connection: Connection, decided: _Decided) -> bool:
         """Whether another import has brought rows of the same documents meanwhile."""
         keys = {(row.document, row.digest) for draft in decided.drafts for row in draft.rows}
-        now = await load_known(
-            connection, program_id=self._one.program_id, source=self._mapping.source, rows=keys
-        )
+        now = await self._load_known(connection, keys)
         documents = {document for document, _ in keys}
-        return bool(now.rows) or any(now.of(one) != decided.known.of(one) for one in documents)
-
-
-def _missing(row: SalesRow, missing: Missing) -> Refused:
-    """Why a return is refused of which too little is left."""
-    if not missing.left:
-        where = f"in {row.sale}" if row.sale else "before"
-        message = f"{row.partner} bought no {row.sku} {where} that is left"
-        return Refused(row.raw, "RETURN_WITHOUT_SALE", message)
-    message = f"{plain(row.quantity)} came back, of earlier sales {plain(missing.left)} left"
-    return Refused(row.raw, "MORE_THAN_LEFT", message)
+        return (
+            bool(now.rows)
+            or now.further != (decided.known.further & documents)
+            or any(now.of(one) != decided.known.of(one) for one in documents)
+        )
 
 
 def _blame(draft: Draft, outcome: Outcome, *, whole: bool) -> list[Refused]:

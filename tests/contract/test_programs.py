@@ -38,6 +38,7 @@ NAMES_NO_ROW: Final = frozenset(
     {
         "activity.external_id",  # the source's own
         "activity_key.external_id",
+        "import_activity.external_id",
         "pgqueuer.queue_manager_id",  # a worker
         "pgqueuer_log.job_id",  # long gone
     }

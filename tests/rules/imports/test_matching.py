@@ -1,5 +1,6 @@
 """A return takes back the newest earlier sales of its partner and product."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -93,7 +94,7 @@ def test_the_document_that_the_file_names_and_its_further_activities() -> None:
         [
             (TEA, sold("9", 1, "1", at=NOON)),
             (TEA, sold("7", 1, "1")),
-            (TEA, sold("7/12", 1, "1")),
+            (TEA, replace(sold("7/12", 1, "1"), document="7")),
             (TEA, sold("77", 1, "1")),
         ]
     )
@@ -146,9 +147,11 @@ def test_a_price_as_sold_comes_back_to_the_last_part(amount: str) -> None:
 def test_a_document_of_another_source_or_with_a_number_like_a_further_activity_is_another() -> None:
     lines = SoldLines([(TEA, sold("7", 1, "1"))])
     assert take(lines, 1, "1", document="7", source="till") == 0
-    own = SoldLine("erp", "7/2025", 1, NOON, 0, Decimal(1), Decimal(1), is_document=True)
+    own = SoldLine("erp", "7/2025", 1, NOON, 0, Decimal(1), Decimal(1))
     lines = SoldLines([(TEA, own), (TEA, sold("7/x", 1, "1"))])
     assert take(lines, 1, "1", document="7") == 0
+    further = SoldLine("erp", "7/12", 1, NOON, 0, Decimal(1), Decimal(1), document="7")
+    assert isinstance(take(SoldLines([(TEA, further)]), 1, "1", document="7"), list)
     assert isinstance(take(lines, 1, "1", document="7/2025"), list)
 
 

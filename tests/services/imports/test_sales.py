@@ -27,6 +27,20 @@ from tests.world import World, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
 
+NAMING = """
+source = "erp"
+[columns]
+document = "doc"
+partner = "shop"
+date = "at"
+sku = "sku"
+quantity = "qty"
+amount = "paid"
+[returns]
+when = { negative = true }
+sale = "of"
+"""
+"""A return is told by its sign, and names its sale."""
 LIFE = (Measure.AMOUNT, Period.LIFETIME)
 
 
@@ -123,6 +137,46 @@ async def test_refused_rows_are_mended_and_imported_alone() -> None:
     assert await world.value("amount", Period.LIFETIME, "a") == 120
 
 
+REFUSED = f"mitra_line,mitra_reason,mitra_message,{HEADER}"
+
+
+async def test_a_document_is_never_taken_for_a_further_activity_of_another() -> None:
+    world = await shops()
+    mended = rows("3,UNKNOWN_SKU,none,1,a,2026-11-01 10:00,soap,1,99", header=REFUSED)
+    assert await taken(world, mended) == Account(1, 1, 0, {})
+    # A document of that very name, and a second one of that name within it.
+    later = rows("1/3,a,2026-11-01 10:00,soap,1,99", "1/3,b,2026-11-01 10:00,soap,1,99")
+    assert await taken(world, later) == Account(2, 2, 0, {})
+    # Another file's row of the same line, another one of which says the very same.
+    for price in (98, 99):
+        other = rows(f"3,UNKNOWN_SKU,none,1,b,2026-11-01 10:00,soap,1,{price}", header=REFUSED)
+        assert await taken(world, other) == Account(1, 1, 0, {})
+    assert sorted(await journal(world)) == [
+        ("1/3", "SALE", "a", [("soap", 1, 99)]),
+        ("1/3.2", "SALE", "b", [("soap", 1, 98)]),
+        ("1/3.3", "SALE", "b", [("soap", 1, 99)]),
+        ("1/3/2", "SALE", "a", [("soap", 1, 99)]),
+        ("1/3/3", "SALE", "b", [("soap", 1, 99)]),
+    ]
+    assert await taken(world, later) == Account(2, 0, 2, {})
+
+
+async def test_a_further_activity_is_never_taken_for_a_document() -> None:
+    world = await shops()
+    assert await taken(world, rows("1/3,a,2026-11-01 10:00,soap,1,99")) == Account(1, 1, 0, {})
+    await world.accept(sale("1/4", "a", [line("tea", 1, 20)], at=world.clock.now(), source="erp"))
+    mended = rows(
+        "3,UNKNOWN_SKU,none,1,a,2026-11-01 10:00,soap,1,99",
+        "4,UNKNOWN_SKU,none,1,b,2026-11-01 10:00,soap,1,99",
+        header=REFUSED,
+    )
+    assert await taken(world, mended) == Account(2, 2, 0, {})
+    names = {name for name, *_ in await journal(world)}
+    assert names == {"1/3", "1/4", "1/3.2", "1/4.2"}
+    returned = rows("C1,a,2026-11-02 10:00,soap,-2,99,1", header=f"{HEADER},of")
+    assert await taken(world, returned, mapping=NAMING) == Account(1, 0, 0, {2: "MORE_THAN_LEFT"})
+
+
 async def test_a_return_takes_back_the_newest_sales_and_is_split_over_them() -> None:
     world = await shops()
     found = await taken(
@@ -163,19 +217,6 @@ async def test_a_return_finds_what_was_sold_long_before_and_by_another_way() -> 
 
 async def test_a_return_may_name_its_document() -> None:
     world = await shops()
-    mapping = """
-source = "erp"
-[columns]
-document = "doc"
-partner = "shop"
-date = "at"
-sku = "sku"
-quantity = "qty"
-amount = "paid"
-[returns]
-when = { negative = true }
-sale = "of"
-"""
     text = rows(
         "1,a,2026-11-01 10:00,tea,2,20,",
         "2,a,2026-11-02 10:00,tea,2,22,",
@@ -183,7 +224,7 @@ sale = "of"
         "3,a,2026-11-03 10:00,tea,-2,20,1",
         header=f"{HEADER},of",
     )
-    assert await taken(world, text, mapping=mapping) == Account(4, 3, 0, {5: "MORE_THAN_LEFT"})
+    assert await taken(world, text, mapping=NAMING) == Account(4, 3, 0, {5: "MORE_THAN_LEFT"})
     assert [(name, kind) for name, kind, *_ in await journal(world)] == [
         ("1", "SALE"),
         ("2", "SALE"),
