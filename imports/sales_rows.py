@@ -21,6 +21,7 @@ from imports.cells import clean_name, clean_text, parse_decimal, parse_instant
 from imports.columns import find_column
 from imports.mapping import SalesMapping
 from imports.rows import RawRow, Refused, SalesRow
+from imports.wording import count_of
 
 LONGEST_DOCUMENT: Final = MAX_TEXT - 20
 """A further activity of a document has a line number after the document's own."""
@@ -103,7 +104,7 @@ class SalesReader:
             return Refused(raw, *raw.fault)
         cells = raw.cells
         if len(cells) < self._width:
-            message = f"{len(cells)} columns instead of {self._width}"
+            message = f"{count_of(len(cells), 'column')} instead of {self._width}"
             return Refused(raw, code="WRONG_COLUMNS", message=message)
         if max(map(len, cells)) > LONGEST_CELL and any(
             len(cells[at]) > LONGEST_CELL for at in self._read_places

@@ -8,9 +8,10 @@ from rich.table import Table
 
 from imports.sniffing.checking import Findings, check_file
 from imports.sniffing.columns import Column
-from imports.sniffing.proposal import count_rows, examples, try_proposal, write_proposal
+from imports.sniffing.proposal import examples, try_proposal, write_proposal
+from imports.wording import count_of, count_rows
 from ops.errors import OperatorError
-from ops.import_display import open_console
+from ops.terminal import open_console
 
 
 def check_import(path: Path, *, write: Path | None) -> None:
@@ -76,13 +77,13 @@ def _dirt(column: Column, field: str | None) -> list[str]:
     if column.spaced:
         found.append(f"white space around {column.spaced:,}")
     if field in ("partner", "sku") and column.differs_by_case:
-        found.append(f"{column.differs_by_case:,} differ by case only")
+        found.append(f"{count_of(column.differs_by_case, 'differs', 'differ')} by case only")
     if column.foul:
         found.append(f"unprintable characters in {column.foul:,}")
     if field in ("quantity", "price", "amount"):
         below = sum(n for text, n in column.values.items() if text[0] in "-(" or text[-1] == "-")
         zero = sum(n for text, n in column.values.items() if not text.strip("0.,"))
-        found += [f"{below:,} below 0"] * bool(below) + [f"{zero:,} are 0"] * bool(zero)
+        found += [f"{below:,} below 0"] * bool(below) + [count_of(zero, "is 0", "are 0")] * bool(zero)
     return found
 
 
@@ -94,6 +95,6 @@ def _print_trial(console: Console, findings: Findings, proposal: str) -> None:
         )
         return
     found = try_proposal(findings, proposal)
-    told = [f"{found.pop('SALE', 0):,} lines of sales", f"{found.pop('RETURN', 0):,} of returns"]
+    told = [f"{count_of(found.pop('SALE', 0), 'line')} of sales", f"{found.pop('RETURN', 0):,} of returns"]
     told += [f"{count:,} refused as {code}" for code, count in found.most_common()]
     console.print(f"Tried on {len(findings.kept):,} of them: {', '.join(told)}.\n", markup=False)

@@ -1,6 +1,5 @@
 """How an import looks on a terminal: its progress, its account, and the list of them all."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,35 +23,15 @@ from rich.text import Text
 
 from base.database import reading
 from imports.importer import Tell
-from imports.queries import find_examples
+from imports.listing import ShownImport, Standing, find_examples
 from imports.rows import Refused
 from imports.store import Import, ImportState, Step
+from imports.wording import count_of, count_rows
+from ops.import_hints import draw_warning
+from ops.terminal import NARROW
 
 EVERY_SECONDS: Final = 5.0
 """How often a line is written where no terminal can show a bar."""
-
-
-WIDE: Final = 10_000
-"""Characters of a line that goes to a file or a pipe: as good as none, so that nothing is broken or cut."""
-
-
-class QuietConsole(Console):
-    """A console that falls silent where nobody reads on, as after `| head`: what it tells of goes on."""
-
-    def on_broken_pipe(self) -> None:
-        """Drop what is still to be said."""
-        self.quiet = True
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, self.file.fileno())
-        os.close(sink)
-
-
-def open_console(*, stderr: bool = False) -> Console:
-    """Where an import tells of itself: as wide as the terminal, and without one as wide as what is said."""
-    console = QuietConsole(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDE
-    return console
 
 
 class Tally:
@@ -73,8 +52,8 @@ class Tally:
         self.refused += len(step.refused)
 
     def __str__(self) -> str:
-        counts = f"{self.recorded:,} recorded, {self.duplicates:,} duplicates, {self.refused:,} refused"
-        return f"{self.read:,} rows: {counts}"
+        duplicates = count_of(self.duplicates, "duplicate")
+        return f"{count_rows(self.read)}: {self.recorded:,} recorded, {duplicates}, {self.refused:,} refused"
 
 
 @contextmanager
@@ -130,28 +109,36 @@ async def print_account(console: Console, one: Import, *, refused_file: Path | N
     if one.state is ImportState.DONE:
         console.print(f"Import {one.id} is done{_rate(one)}.", markup=False)
     if refused_file is not None:
-        console.print(
-            f"The refused rows stand in {refused_file}: mend them there, and import that file.", markup=False
-        )
+        rows = "The refused row stands" if one.refused == 1 else "The refused rows stand"
+        console.print(f"{rows} in {refused_file}: mend them there, and import that file.", markup=False)
+    if one.state is ImportState.DONE and (warning := draw_warning(one)):
+        console.print(warning)
 
 
 def draw_account(one: Import, examples: Mapping[str, Refused]) -> Table:
     """Rows read = recorded + duplicates + refused, the refused by reason, each with the first row it struck."""
-    table = Table(title=escape(one.file_name), box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(one.file_name), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("rows", justify="right")
     table.add_column("", ratio=1)
     table.add_row("recorded", f"{one.recorded:,}")
-    inside = f"{one.duplicates_in:,} repeat a row of this file" if one.duplicates_in else ""
+    repeated = count_of(one.duplicates_in, "repeats", "repeat")
+    inside = f"{repeated} a row of this file" if one.duplicates_in else ""
     table.add_row("duplicates", f"{one.duplicates:,}", inside)
     table.add_row("refused", f"{one.refused:,}")
     for code, count in sorted(one.reasons.items(), key=lambda reason: (-reason[1], reason[0])):
         first = examples.get(code)
-        told = "" if first is None else f"line {first.raw.line:,}: {first.message}"
+        told = "" if first is None else _told(first)
         table.add_row(f"  {code}", f"{count:,}", Text(told), style="yellow")
     table.add_section()
     table.add_row("read", f"{one.read:,}", style="bold")
     return table
+
+
+def _told(first: Refused) -> str:
+    """What was wrong with the first row that a reason struck, in which column."""
+    where = f", {first.column}" if first.column else ""
+    return f"line {first.raw.line:,}{where}: {first.message}"
 
 
 def _rate(one: Import) -> str:
@@ -169,13 +156,14 @@ def rows_per_second(one: Import) -> float | None:
     return one.read / seconds if seconds > 0 else None
 
 
-async def print_import(console: Console, one: Import) -> None:
+async def print_import(console: Console, shown: ShownImport, *, now: datetime) -> None:
     """All of one import."""
+    one = shown.stored
     console.print(f"Import {one.id}, {one.kind.value} from {one.file_name}", style="bold", markup=False)
     told = {
-        "state": state_of(one),
+        "state": f"{standing_of(shown, now)}{_meaning(shown.standing(now))}",
         "error": one.error,
-        "read": f"{percent(one.bytes_read, one.file_size)} of {one.file_size:,} bytes",
+        "read": f"{percent(one.bytes_read, one.file_size)} of {count_of(one.file_size, 'byte')}",
         "begun": f"{_instant(one.created_at)} by {one.created_by}",
         "moved": _instant(one.moved_at),
         "finished": _instant(one.finished_at),
@@ -187,25 +175,41 @@ async def print_import(console: Console, one: Import) -> None:
     await print_account(console, one)
 
 
-def state_of(one: Import) -> str:
-    """The state, in words of a person where a word is not enough."""
-    if one.state is ImportState.DONE:
-        return one.state.value
-    return f"{one.state.value}, {percent(one.bytes_read, one.file_size)}"
+def standing_of(shown: ShownImport, now: datetime) -> str:
+    """How it stands, and of what is not done how far it is."""
+    standing, one = shown.standing(now), shown.stored
+    if standing is Standing.DONE:
+        return standing.value
+    return f"{standing.value}, {percent(one.bytes_read, one.file_size)}"
 
 
-def draw_list(imports: Sequence[Import]) -> Table:
-    """A table of imports, one line each."""
+def _meaning(standing: Standing) -> str:
+    match standing:
+        case Standing.STOPPED:
+            return ": nobody works on it, and the same command goes on with it"
+        case Standing.WAITING:
+            return ": nobody works on it, and a worker goes on with it"
+    return ""
+
+
+def draw_list(imports: Sequence[ShownImport], *, now: datetime, width: int) -> Table:
+    """A table of imports, one line each; where the width is small, without what `show` tells too."""
+    is_wide = width >= NARROW
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("import", justify="right")
-    table.add_column("file", overflow="fold")
-    for name in ("kind", "state"):
-        table.add_column(name, no_wrap=True)
-    for name in ("read", "recorded", "duplicates", "refused"):
+    table.add_column("import", justify="right", no_wrap=True)
+    table.add_column("file")
+    if is_wide:
+        table.add_column("kind", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    counted = ("read", "recorded", "duplicates", "refused") if is_wide else ("read", "recorded", "refused")
+    for name in counted:
         table.add_column(name, justify="right", no_wrap=True)
-    for one in imports:
-        counts = (f"{count:,}" for count in (one.read, one.recorded, one.duplicates, one.refused))
-        table.add_row(str(one.id), Text(one.file_name), one.kind.value, state_of(one), *counts)
+    for shown in imports:
+        one = shown.stored
+        kind = [one.kind.value] if is_wide else []
+        counts = [f"{getattr(one, name):,}" for name in counted]
+        name = Text(one.file_name, no_wrap=True, overflow="ellipsis")
+        table.add_row(str(one.id), name, *kind, standing_of(shown, now), *counts)
     return table
 
 

@@ -11,12 +11,12 @@ import getpass
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
-from itertools import chain
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -24,26 +24,27 @@ from base.clock import Clock, SystemClock
 from base.database import reading
 from base.errors import DomainError, Invalid
 from base.settings import Settings
-from imports.files import write_refusals
-from imports.importer import Importer
-from imports.mapping_toml import parse_file_format
-from imports.rows import Refused
+from imports.importer import Importer, Tell
+from imports.listing import STOPPED, write_refused
 from imports.store import (
-    PAGE,
     Import,
     ImportKind,
     ImportMoved,
     ImportState,
+    Step,
     begin_import,
     end_import,
     find_import,
-    read_refusals,
     start_import,
 )
 from ops.errors import OperatorError, one_line
-from ops.import_display import open_console, print_account, show_progress
+from ops.import_display import print_account, show_progress
 from ops.installation import open_installation
+from ops.terminal import open_console
 from partners.queries import find_program
+
+MARK_SECONDS: Final = 5.0
+"""How long a command that is told to stop tries to say so."""
 
 
 class CannotImport(OperatorError):
@@ -112,22 +113,40 @@ async def _import_file(console: Console, source: ImportSource, *, importer: Impo
             console.print(
                 f"Going on with import {one.id} of {program.key} from line {one.position:,}.", markup=False
             )
-        async with _told(console, one, clock):
+        place = _Place(one.position)
+        async with _told(console, one, clock, place):
             with show_progress(console, one) as tell:
-                done = await importer(one, stream, clock, tell)
+                done = await importer(one, stream, clock, place.hearing(tell))
     target = refused_file(source.file, done) if done.refused else None
     if target is not None:
-        await write_refused(done, target)
+        await write_refused_file(done, target)
     await print_account(console, done, refused_file=target)
     return done
 
 
+@dataclass(slots=True)
+class _Place:
+    """How far this process has come in the file."""
+
+    position: int
+
+    def hearing(self, tell: Tell) -> Tell:
+        """Tells, and knows what was told."""
+
+        def hear(step: Step) -> None:
+            self.position = step.position
+            tell(step)
+
+        return hear
+
+
 @asynccontextmanager
-async def _told(console: Console, one: Import, clock: Clock) -> AsyncIterator[None]:
+async def _told(console: Console, one: Import, clock: Clock, place: _Place) -> AsyncIterator[None]:
     """Whatever stops an import is said, and remembered where that can be."""
     try:
         yield
     except asyncio.CancelledError:
+        await _mark_stopped(one, clock, place)
         console.print(
             f"Stopped. Nothing is lost: the same command goes on with import {one.id}.", markup=False
         )
@@ -149,43 +168,30 @@ async def _mark_failed(one: Import, error: DomainError, clock: Clock) -> None:
     await end_import(now, state=ImportState.FAILED, now=clock.now(), error=f"{error.code}: {one_line(error)}")
 
 
-async def write_refused(one: Import, target: Path) -> None:
+async def _mark_stopped(one: Import, clock: Clock, place: _Place) -> None:
+    """Remember that it was told to stop, unless another process has gone on with it; without a database, nothing."""
+    with suppress(Exception):
+        async with asyncio.timeout(MARK_SECONDS):
+            now = await find_import(program_id=one.program_id, import_id=one.id)
+            if now is not None and now.state is ImportState.RUNNING and now.position == place.position:
+                told = f"{STOPPED}: the command was told to stop; the same command goes on"
+                await end_import(now, state=ImportState.FAILED, now=clock.now(), error=told)
+
+
+async def write_refused_file(one: Import, target: Path) -> None:
     """Write what an import refused, whole or not at all, in the format that the rows came in."""
-    rows = _waited_for(_pages(one), asyncio.get_running_loop())
-    await asyncio.to_thread(_write, target, one, chain.from_iterable(rows))
-
-
-def _write(target: Path, one: Import, rows: Iterable[Refused]) -> None:
     unfinished = target.with_name(target.name + ".part")
-    with open(unfinished, "wb") as stream:
-        write_refusals(stream, one.header, parse_file_format(one.mapping), rows)
-    unfinished.replace(target)
-
-
-async def _pages(one: Import) -> AsyncIterator[list[Refused]]:
-    page: list[Refused] = []
-    async for refused in read_refusals(program_id=one.program_id, import_id=one.id):
-        page.append(refused)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    yield page
-
-
-def _waited_for(
-    pages: AsyncIterator[list[Refused]], loop: asyncio.AbstractEventLoop
-) -> Iterator[list[Refused]]:
-    """What the loop reads, for a thread that writes it."""
-
-    async def following() -> list[Refused] | None:
-        return await anext(pages, None)
-
-    while (page := asyncio.run_coroutine_threadsafe(following(), loop).result()) is not None:
-        yield page
+    with _written(unfinished) as stream:
+        await write_refused(one, stream)
+    await asyncio.to_thread(unfinished.replace, target)
 
 
 def _opened(file: Path) -> BufferedReader:
     return open(file, "rb")
+
+
+def _written(file: Path) -> BufferedWriter:
+    return open(file, "wb")
 
 
 def _digest(stream: BufferedReader) -> bytes:

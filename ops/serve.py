@@ -23,6 +23,7 @@ from ops.listening import listen, serve_app, serve_processes
 from ops.migrate import pending
 from ops.running import STOPPING, all_or_none
 from ops.scheduler import run_scheduler
+from ops.terminal import open_console
 from ops.watch.endpoint import LOCAL, listen_for_metrics, tell_metrics, url_of
 from ops.worker import Worker
 
@@ -88,7 +89,7 @@ class _Stop(asyncio.Event):
 
 async def _prepare_and_run(settings: Settings, parts: Parts, sockets: Sockets, stop: _Stop) -> None:
     """Bring everything up, tell where it is, and run it."""
-    console = Console(highlight=False)
+    console = open_console()
     async with prepared_servers(settings) as servers, AsyncExitStack() as pools:
         if parts.demo or parts.worker or parts.processes == 1:
             await pools.enter_async_context(open_pools(settings, servers))

@@ -14,6 +14,7 @@ from imports.masters.mapping import NEEDED, MasterMapping, place_columns
 from imports.rows import RawRow, Refused
 from imports.sales_rows import Fault
 from imports.store import ImportKind
+from imports.wording import count_of
 
 NO_CODE: Final = {
     ImportKind.PARTNERS: ("NO_PARTNER", "no partner is named"),
@@ -68,7 +69,9 @@ class MasterReader:
         if raw.fault is not None:
             return Refused(raw, *raw.fault)
         if len(raw.cells) < self._width:
-            return Refused(raw, "WRONG_COLUMNS", f"{len(raw.cells)} columns instead of {self._width}")
+            return Refused(
+                raw, "WRONG_COLUMNS", f"{count_of(len(raw.cells), 'column')} instead of {self._width}"
+            )
         try:
             return self._understand(raw)
         except Fault as fault:

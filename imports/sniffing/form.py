@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, TextIO
 from imports.cells import parse_decimal
 from imports.lines import BrokenFile, Source, open_text, telling
 from imports.mapping import FileFormat
+from imports.wording import count_of
 
 PIECE: Final = 1 << 13
 """Characters that are read at once."""
@@ -90,7 +91,9 @@ def _guess_narrow(content: bytes) -> _Guess:
     if lost * 2 <= others - lost or not lost:
         guess = _Guess("utf-8", text)
         if lost:
-            guess.doubts.append(f"{lost} bytes among the first are no UTF-8: their rows will be refused")
+            guess.doubts.append(
+                f"no UTF-8 in {count_of(lost, 'byte')} of its beginning: such rows are refused"
+            )
         if not others:
             guess.doubts.append("all of its beginning is ASCII: another encoding is possible")
         if len(MOJIBAKE.findall(text)) > 3:

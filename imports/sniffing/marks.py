@@ -8,6 +8,7 @@ from typing import Final
 
 from imports.mapping import Condition
 from imports.sniffing.columns import Column
+from imports.wording import count_of
 
 FEW: Final = 20
 """Distinct values of a column that may say what kind of document a row is of."""
@@ -74,7 +75,7 @@ def guess_condition(
             if marks := sides.marking():
                 column = _header(columns, place)
                 return Condition(column=column, equals=tuple(marks)), "quantities below 0 stand beside it"
-        return Condition(negative=True), f"{negative:,} quantities lie below 0"
+        return Condition(negative=True), f"{count_of(negative, 'quantity lies', 'quantities lie')} below 0"
     for place, sides in beside.items():
         if marks := sorted(value for value in sides.other if len(value) > 1 and RETURNS.fullmatch(value)):
             return Condition(column=_header(columns, place), equals=tuple(marks)), "by the word"

@@ -13,6 +13,7 @@ from imports.rows import Refused
 from imports.sales_rows import SalesReader
 from imports.sniffing.checking import Findings
 from imports.sniffing.columns import Column
+from imports.wording import count_of, count_rows
 
 EXAMPLES: Final = 3
 SHOWN: Final = 28
@@ -111,18 +112,13 @@ def _seen(column: Column) -> str:
     filled = 100 * column.filled / column.rows if column.rows else 0
     more = " or more" if column.is_more else ""
     share = "all filled" if column.filled == column.rows else f"{filled:.1f} % filled"
-    return f"{share}, {len(column.values):,}{more} differ: {', '.join(examples(column))}"
+    return f"{share}, {len(column.values):,}{more} different: {', '.join(examples(column))}"
 
 
 def examples(column: Column) -> list[str]:
     """The first few cells that differ, in short."""
     found = list(column.values)[:EXAMPLES]
     return [text if len(text) <= SHOWN else text[: SHOWN - 1] + "…" for text in found]
-
-
-def count_rows(count: int) -> str:
-    """So many rows."""
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _cleaners(findings: Findings) -> Iterator[str]:
@@ -136,7 +132,8 @@ def _cleaners(findings: Findings) -> Iterator[str]:
             cleaners, why = ["integer"], [f"{next(iter(column.values))} is {next(iter(column.values))[:-2]}"]
         if name != "document" and column.differs_by_case:
             cleaners.append("upper")
-            why.append(f"{column.differs_by_case} differ from another only in their capitals")
+            several = count_of(column.differs_by_case, "code differs", "codes differ")
+            why.append(f"{several} from another only in their capitals")
         if cleaners:
             lines.append(f"{name} = {_quoted_all(cleaners)}  # {_comment('; '.join(why))}")
     if lines:

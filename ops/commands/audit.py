@@ -39,13 +39,12 @@ def audit(
 
 async def _audit(settings: "Settings", key: str | None) -> bool:
     """Audit the programs; whether all is well."""
-    from rich.console import Console
-
     from base.database import reading
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from partners.queries import find_program
 
-    console = Console(highlight=False)
+    console = open_console()
     async with open_installation(settings) as servers:
         async with reading() as connection:
             keys = (

@@ -56,12 +56,12 @@ def watch(
 
 
 async def _rebuild(settings: "Settings", program: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from base.database import reading
     from leaderboards.rebuild import rebuild_all
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from partners.queries import find_program
 
     async with open_installation(settings) as servers:
@@ -75,7 +75,7 @@ async def _rebuild(settings: "Settings", program: str | None) -> None:
         table.add_column(title, justify="right")
     for one in done:
         table.add_row(one.board, one.season, f"{one.standings:,}", f"{one.seconds:.2f}")
-    console = Console(highlight=False)
+    console = open_console()
     if done:
         console.print(table)
     total = sum(one.standings for one in done)
@@ -94,7 +94,6 @@ async def _watch(settings: "Settings", key: str, program: str | None, group: str
 async def _show(key: str, program: str | None, group: str) -> None:
     from contextlib import aclosing
 
-    from rich.console import Console
     from rich.live import Live
 
     from base.database import reading
@@ -102,6 +101,7 @@ async def _show(key: str, program: str | None, group: str) -> None:
     from leaderboards.live import changes
     from leaderboards.queries import find_leaderboard, list_groups
     from ops.board_table import ROWS, draw_board
+    from ops.terminal import open_console
     from partners.queries import find_program
 
     async with reading() as connection:
@@ -113,7 +113,7 @@ async def _show(key: str, program: str | None, group: str) -> None:
     before: dict[str, int] = {}
     feed = changes(program_id=program_id, key=key, first=ROWS, group=group)
     async with aclosing(feed) as stream:
-        with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        with Live(console=open_console(), auto_refresh=False) as live:
             async for change in stream:
                 live.update(draw_board(change, before), refresh=True)
                 before = {standing.partner.code: standing.position for standing in change.top}

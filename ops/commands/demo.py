@@ -47,14 +47,13 @@ def demo(
 
 
 async def _load(settings: "Settings", weeks: int | None) -> None:
-    from rich.console import Console
-
     from base.clock import SystemClock
     from ops.demo.loading import load_demo
     from ops.installation import open_installation
+    from ops.terminal import open_console
 
     async with open_installation(settings, process="demo") as servers:
-        await servers.guard(load_demo(Console(highlight=False), weeks=weeks, clock=SystemClock()))
+        await servers.guard(load_demo(open_console(), weeks=weeks, clock=SystemClock()))
 
 
 async def ensure_demo(console: "Console") -> None:

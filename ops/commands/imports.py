@@ -161,16 +161,19 @@ def list_all(
 
 
 async def _list(settings: "Settings", key: str | None, first: int) -> None:
+    from base.clock import SystemClock
     from base.database import reading
-    from imports.queries import list_imports
-    from ops.import_display import draw_list, open_console
+    from imports.listing import list_shown
+    from ops.import_display import draw_list
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from partners.queries import find_program
 
     async with open_installation(settings), reading() as connection:
         program = await find_program(connection, key)
-        found = await list_imports(connection, program_id=program.id, first=first)
-        open_console().print(draw_list(found) if found else "Nothing was imported yet.")
+        found = await list_shown(connection, program_id=program.id, first=first)
+    console, now = open_console(), SystemClock().now()
+    console.print(draw_list(found, now=now, width=console.width) if found else "Nothing was imported yet.")
 
 
 def show(
@@ -191,17 +194,19 @@ def show(
 
 
 async def _show(settings: "Settings", number: int, key: str | None) -> None:
+    from base.clock import SystemClock
     from base.database import reading
     from base.errors import NotFound
-    from imports.store import find_import
-    from ops.import_display import open_console, print_import
+    from imports.listing import show_import
+    from ops.import_display import print_import
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from partners.queries import find_program
 
     async with open_installation(settings):
         async with reading() as connection:
             program = await find_program(connection, key)
-        found = await find_import(program_id=program.id, import_id=number)
+            found = await show_import(connection, program_id=program.id, import_id=number)
         if found is None:
             raise NotFound(f"the program {program.key} has no import {number}")
-        await print_import(open_console(), found)
+        await print_import(open_console(), found, now=SystemClock().now())

@@ -29,13 +29,12 @@ def migrate(
 
 
 async def _migrate(settings: "Settings", *, check: bool) -> None:
-    from rich.console import Console
-
     from ops.embedded import embedded_servers
     from ops.migrate import migrate as apply
     from ops.migrate import pending
+    from ops.terminal import open_console
 
-    console = Console(highlight=False)
+    console = open_console()
     async with embedded_servers(settings) as servers:
         if check:
             missing = await pending(servers.database_url)

@@ -44,16 +44,16 @@ def retry() -> None:
 
 
 async def _show(settings: "Settings") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from base.outbox import depth
     from base.parked import list_parked
     from ops.installation import open_installation
+    from ops.terminal import open_console
 
     async with open_installation(settings):
         consumers, parked = await depth(), await list_parked()
-    console = Console(highlight=False)
+    console = open_console()
     table = Table("consumer")
     for title in ("rows to come", "seconds behind", "parked"):
         table.add_column(title, justify="right")
@@ -67,14 +67,13 @@ async def _show(settings: "Settings") -> None:
 
 async def _retry(settings: "Settings") -> int:
     """Retry all; how many stay parked."""
-    from rich.console import Console
-
     from base.clock import SystemClock
     from base.parked import retry
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from ops.worker import consumers
 
     async with open_installation(settings) as servers:
         retried = await servers.guard(retry(consumers(settings, SystemClock())))
-    Console(highlight=False).print(f"{retried.handled:,} handled, {retried.failed:,} stay parked.")
+    open_console().print(f"{retried.handled:,} handled, {retried.failed:,} stay parked.")
     return retried.failed

@@ -34,12 +34,11 @@ def show(
 
 
 async def _show(settings: "Settings", code: str, program: str | None, entries: int) -> None:
-    from rich.console import Console
-
     from base.clock import SystemClock
     from base.database import reading
     from ops.installation import open_installation
     from ops.partner_card import draw_card, load_card
+    from ops.terminal import open_console
     from partners.queries import find_program
 
     async with open_installation(settings):
@@ -47,4 +46,4 @@ async def _show(settings: "Settings", code: str, program: str | None, entries: i
             found = await find_program(connection, program)
         now = SystemClock().now()
         card = await load_card(found, code, entries=entries, now=now)
-    Console(highlight=False).print(draw_card(card, now=now))
+    open_console().print(draw_card(card, now=now))

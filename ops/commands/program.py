@@ -38,15 +38,14 @@ def create(
 
 
 async def _create(settings: "Settings", program: "ProgramInput") -> None:
-    from rich.console import Console
-
     from base.clock import SystemClock
     from ops.installation import open_installation
+    from ops.terminal import open_console
     from partners.service import create_program
 
     async with open_installation(settings):
         made = await create_program(program=program, now=SystemClock().now())
-    Console(highlight=False).print(
+    open_console().print(
         f"The program {made.key} ({made.name}) is there: {made.currency}, {made.time_zone}, {made.locale}.",
         markup=False,
     )

@@ -72,14 +72,15 @@ async def _watch(source: "Source", *, once: bool) -> None:  # type: ignore[name-
     from datetime import datetime
     from time import monotonic
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.live import Live
 
+    from ops.terminal import open_console
     from ops.top.frame import make_frame
     from ops.top.screen import draw
     from ops.top.snapshot import Passage, Snapshot
 
-    console = Console(highlight=False)
+    console = open_console()
     seen: deque[Snapshot] = deque(maxlen=WINDOW + 1)
 
     async def look() -> RenderableType:

@@ -28,6 +28,7 @@ from ops.demo.progress import find_demo
 from ops.demo.source import SOURCE
 from ops.errors import OperatorError, one_line
 from ops.installation import open_installation
+from ops.terminal import open_console
 
 LIVE_SOURCE: Final = "pos-live"
 BASKETS: Final = 5_000
@@ -63,7 +64,7 @@ class ApiUnreachable(OperatorError):
 
 async def replay(settings: Settings, *, url: str | None, pace: float) -> None:
     """Send `pace` activities a second to the API at `url` until Ctrl-C, and print a line a second."""
-    console = Console(highlight=False)
+    console = open_console()
     clock = SystemClock()
     async with open_installation(settings):
         baskets = await load_last_baskets()

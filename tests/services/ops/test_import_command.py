@@ -59,8 +59,8 @@ def test_a_file_is_accounted_for_and_its_refused_rows_can_be_mended(
     counts = {name: told(done.stdout, name) for name in ("read", "recorded", "duplicates", "refused")}
     assert counts == {"read": 5, "recorded": 2, "duplicates": 1, "refused": 2}
     assert told(done.stdout, "UNKNOWN_KIND") == 2
-    assert "1 repeat a row of this file" in done.stdout
-    assert "line 3: there is no kind 'SHOP'" in done.stdout
+    assert "1 repeats a row of this file" in done.stdout
+    assert "line 3, kind: there is no kind 'SHOP'" in done.stdout
 
     number = re.search(r"Import (\d+) is done", done.stdout)
     assert number is not None
@@ -100,6 +100,8 @@ async def test_ctrl_c_leaves_an_import_that_the_same_command_completes(
             await asyncio.sleep(0.01)
     assert await asyncio.to_thread(running.stop, signal.SIGINT) == 130
     assert "Stopped. Nothing is lost: the same command goes on with import" in running.output
+    listed = await asyncio.to_thread(lambda: mitra.run("import", "list", "--program", program.key, **where))
+    assert "STOPPED, " in listed.stdout
     done = await asyncio.to_thread(lambda: mitra.run(*call, **where))
     assert (done.returncode, done.stderr) == (0, "")
     assert "Going on with import" in done.stdout

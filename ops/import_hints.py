@@ -1,0 +1,63 @@
+"""What a file that was mostly refused tells whoever sent it: the reasons that struck most, and how each is mended."""
+
+from typing import Final
+
+from rich.text import Text
+
+from imports.store import Import
+from imports.wording import count_rows
+
+WORTH_A_HINT: Final = 0.5
+"""From which share of refused rows on it is more likely the mapping or the order of things than the rows."""
+MOST_REASONS: Final = 3
+BAD_NUMBER: Final = "look at `decimal` and `thousands` under [file], and at the column that [columns] names"
+EMPTY_COLUMN: Final = "look at which column [columns] names: its cells are empty"
+HINTS: Final = {
+    "UNKNOWN_PARTNER": "import partners first (`mitra import partners`), or say how they are created under [partners]",
+    "UNKNOWN_REGION": 'create the regions first, or say unknown_regions = "create" under [partners]',
+    "UNKNOWN_SKU": 'import products first (`mitra import products`), or say unknown = "create" under [products]',
+    "UNKNOWN_UNIT": "give the product such a pack (`mitra import products`), or look at `unit` under [columns]",
+    "INVALID_DATE": "look at `format` under [dates], and at the column that [columns] names",
+    "FUTURE_DATE": "look at `format` under [dates]: days and months may have changed places",
+    "INVALID_QUANTITY": f"{BAD_NUMBER}; quantities below 0 need a [returns.when]",
+    "INVALID_AMOUNT": BAD_NUMBER,
+    "INVALID_ENCODING": "look at `encoding` under [file]",
+    "WRONG_COLUMNS": "look at `delimiter` and `quote` under [file]",
+    "WRONG_QUOTES": "look at `quote` under [file]: an empty one takes quotes as they stand",
+    "NO_DOCUMENT": EMPTY_COLUMN,
+    "NO_PARTNER": EMPTY_COLUMN,
+    "NO_SKU": EMPTY_COLUMN,
+    "NO_PRODUCT": "look at `no_products` under [products]",
+    "RETURN_WITHOUT_SALE": "import the sales that came back first, or look at what [returns.when] takes for a return",
+    "DOCUMENT_RECORDED": "look at `source`, which each system needs one of its own, and at [documents] within",
+    "UNKNOWN_CURRENCY": "the currency must be the program's: `mitra program list` tells it",
+    "REQUIRED": "new ones need this column; what stands already keeps what the file does not say",
+}
+"""How the cause of a reason is mended where it strikes a whole file."""
+
+
+def is_all_refused(one: Import) -> bool:
+    """Whether there were rows, and none of them was taken."""
+    return one.read > 0 and one.refused == one.read
+
+
+def draw_warning(one: Import) -> Text | None:
+    """A warning where most rows were refused, with a hint for each of the reasons that struck most; else nothing."""
+    if not one.read or one.refused < WORTH_A_HINT * one.read:
+        return None
+    told = Text()
+    if is_all_refused(one):
+        told.append(f"Warning: nothing was taken in: {_all(one)} refused.", "bold red")
+    else:
+        told.append(f"Warning: {one.refused:,} of {count_rows(one.read)} were refused.", "bold yellow")
+    reasons = sorted(one.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+    for code, count in reasons[:MOST_REASONS]:
+        hint = HINTS.get(code)
+        told.append(f"\n  {code}, {count_rows(count)}" + (f": {hint}" if hint else ""))
+    return told.append(
+        "\n`mitra import check FILE --mapping MAPPING` tries a mapping of sales without importing."
+    )
+
+
+def _all(one: Import) -> str:
+    return "the only row was" if one.read == 1 else f"all {count_rows(one.read)} were"
