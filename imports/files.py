@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
-from imports.lines import FIRST_KEPT, KEEP_BYTES, KEPT, BrokenFile, Lines, Source, TooLong, open_text, telling
+from imports.lines import FIRST_KEPT, KEPT, BrokenFile, Lines, Source, TooLong, open_text, telling
 from imports.mapping import FileFormat
+from imports.restoring import RESTORE_BYTES, restoring
 from imports.rows import ADDED_COLUMNS, LINE_COLUMN, RawRow, Refused
 
 CODES: Final = ("ROW_TOO_LONG", "WRONG_QUOTES", "WRONG_COLUMNS", "WRONG_LINE", "INVALID_ENCODING")
@@ -181,16 +182,18 @@ def _read_line(cells: Sequence[str], line: int) -> tuple[int, tuple[str, str] | 
 def write_refusals(stream: BinaryIO, header: Sequence[str], fmt: FileFormat, rows: Iterable[Refused]) -> None:
     """Rows that were refused, in the format that they came in, so that they can be mended and imported alone.
 
-    The added columns come first; the cells read back as they were. The stream stays open.
+    The added columns come first; the cells read back as they were, with the very bytes of what was no text. The stream
+    stays open.
     """
     # Spreadsheets take a CSV for UTF-8 only where it begins with its mark, and would spoil what they save.
     encoding = "utf-8-sig" if codecs.lookup(fmt.encoding).name == "utf-8" else fmt.encoding
-    text = io.TextIOWrapper(stream, encoding=encoding, errors=KEEP_BYTES, newline="")
+    text = io.TextIOWrapper(stream, encoding=encoding, errors=RESTORE_BYTES, newline="")
+    restore = restoring(encoding)
     write = _quoting_writer(text, fmt) if fmt.quote else _plain_writer(text, fmt)
     write([*ADDED_COLUMNS, *header])
     for row in rows:
         message = f"{row.column}: {row.message}" if row.column else row.message
-        write([str(row.raw.first_line), row.code, message, *row.raw.cells])
+        write([str(row.raw.first_line), row.code, message, *map(restore, row.raw.cells)])
     text.flush()
     text.detach()
 

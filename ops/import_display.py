@@ -208,8 +208,8 @@ def draw_list(imports: Sequence[ShownImport], *, now: datetime, width: int) -> T
         one = shown.stored
         kind = [one.kind.value] if is_wide else []
         counts = [f"{getattr(one, name):,}" for name in counted]
-        name = Text(one.file_name, no_wrap=True, overflow="ellipsis")
-        table.add_row(str(one.id), name, *kind, standing_of(shown, now), *counts)
+        file = Text(one.file_name, no_wrap=True, overflow="ellipsis")
+        table.add_row(str(one.id), file, *kind, standing_of(shown, now), *counts)
     return table
 
 

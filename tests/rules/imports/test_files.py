@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import BinaryIO, cast
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imports.files import RowReader, read_rows, write_refusals
-from imports.lines import MOST_CHARACTERS, MOST_LINES, BrokenFile
+from imports.lines import MOST_CHARACTERS, MOST_LINES, Bounded, BrokenFile, UnpackedTooLarge
 from imports.mapping import FileFormat
 from imports.rows import ADDED_COLUMNS, RawRow, Refused
 
@@ -283,6 +285,65 @@ def test_memory_is_bounded_whatever_stands_in_the_file(piece: bytes, count: int)
     assert peak(count) < 1.1 * peak(count // 5) + 20_000
 
 
+class Stop(Exception):
+    """Reading is to end."""
+
+
+def gzipped(piece: bytes, count: int) -> bytes:
+    """Very much in few bytes."""
+    zipped = zlib.compressobj(wbits=31)
+    return b"".join(
+        [zipped.compress(b"a,b\n"), *(zipped.compress(piece) for _ in range(count)), zipped.flush()]
+    )
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        lambda: Endless(b"x" * 65_536, 2**40),
+        lambda: Endless(b'"' * 65_536, 2**40),
+        lambda: Endless(b"\n" * 65_536, 2**40),
+        lambda: io.BytesIO(gzipped(b"x" * 2**20, 64)),
+        lambda: io.BytesIO(gzipped(b"\n" * 2**20, 4)),
+        lambda: io.BytesIO(gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"") * 10_000),
+    ],
+    ids=["one line", "quotes", "blank lines", "one zipped line", "zipped blank lines", "empty members"],
+)
+@pytest.mark.parametrize("from_line", [0, 10**12])
+def test_reading_ends_within_a_line_without_an_end(stream: Callable[[], BinaryIO], from_line: int) -> None:
+    """However much follows: it asks often whether it is to end."""
+    asked: list[float] = []
+
+    def check() -> None:
+        asked.append(time.monotonic())
+        if len(asked) > 60:
+            raise Stop
+
+    bounded = cast(BinaryIO, Bounded(stream(), check=check, unpacked=2**60))
+    with pytest.raises(Stop):
+        for _ in read_rows(bounded, PLAIN, from_line=from_line):
+            pass
+    assert max(after - before for before, after in pairwise(asked)) < 1
+
+
+def test_a_file_that_unpacks_to_more_than_is_taken_gives_what_stands_before() -> None:
+    content = b"a,b\n" + b"".join(b"%d,%d\n" % (number, number**3) for number in range(10_000))
+    rows: list[RawRow] = []
+
+    def read(unpacked: int) -> None:
+        rows.clear()
+        stream = Bounded(io.BytesIO(gzip.compress(content)), check=lambda: None, unpacked=unpacked)
+        rows.extend(read_rows(cast(BinaryIO, stream), PLAIN))
+
+    with pytest.raises(UnpackedTooLarge) as error:
+        read(len(content) - 1)
+    assert error.value.code == "UNPACKED_TOO_LARGE"
+    assert rows[0].cells == ("0", "0")
+    assert len(rows) > 1_000
+    read(len(content))
+    assert len(rows) == 10_000
+
+
 # ----------------------------------------------------------------------------------------------------- refused rows
 
 
@@ -348,18 +409,40 @@ def test_a_row_that_could_not_be_read_stays_refused_until_it_is_mended() -> None
 
 
 @pytest.mark.parametrize(
-    ("encoding", "byte"), [("utf-8", b"\xff"), ("cp1252", b"\x81"), ("ascii", b"\xe4"), ("utf-8", b"\0")]
+    ("encoding", "given"),
+    [
+        ("utf-8", b"x\xffy"),
+        ("utf-8", b"\xe2\x82"),
+        ("utf-8", b"Gr\xf6\xdfe und Gr\xc3\xb6\xc3\x9fe"),
+        ("utf-8", b"x\0y"),
+        ("cp1252", b"x\x81y"),
+        ("ascii", b"\xe4"),
+        ("gb18030", b"x\xff\xd6\xd0"),
+        ("utf-16-le", b"x\0\x00\xd8y\0"),
+        ("utf-16-le", b"x\0\x00\x00y\0"),
+        ("utf-16-be", b"\0x\xdf\x12\0y"),
+        ("utf-32-le", b"x\0\0\0\x00\x00\x11\x00"),
+    ],
 )
-def test_undecodable_bytes_are_kept_and_refused_again(encoding: str, byte: bytes) -> None:
+def test_undecodable_bytes_are_written_back_as_they_were_and_refused_again(
+    encoding: str, given: bytes
+) -> None:
     fmt = FileFormat(encoding=encoding)
-    (row,) = opened(b"a,b\n1,x" + byte + b"y\n", fmt)
+    (row,) = opened("a,b\n1,".encode(encoding) + given + "\n".encode(encoding), fmt)
     assert row.fault is not None
     content = written([Refused(row, *row.fault)], fmt=fmt)
-    if encoding != "utf-8":
-        assert b"x" + byte + b"y" in content
+    assert ",1,".encode(encoding) + given + "\r\n".encode(encoding) in content
     (again,) = opened(content, fmt)
     assert again.cells == row.cells
     assert again.fault == row.fault
+
+
+def test_half_a_character_at_the_end_does_not_spoil_the_file() -> None:
+    fmt = FileFormat(encoding="utf-16-le")
+    (row,) = opened("a,b\n1,x".encode("utf-16-le") + b"y", fmt)
+    assert row.fault is not None
+    content = written([Refused(row, *row.fault), refused(3, "1", "2")], fmt=fmt)
+    assert [one.cells for one in opened(content, fmt)] == [row.cells, ("1", "2")]
 
 
 def test_a_message_may_hold_what_the_encoding_does_not() -> None:
