@@ -17,6 +17,7 @@ from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
 from imports.batches import Batch, split_batches
+from imports.blaming import blame_column
 from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows
 from imports.drafting import draft_rows
 from imports.files import read_rows
@@ -65,7 +66,7 @@ async def import_sales(one: Import, stream: BinaryIO, clock: Clock, tell: Tell) 
     reader = await asyncio.to_thread(read_rows, stream, mapping.file, from_line=one.position)
     rows = SalesReader(mapping, reader.header)
     one = await start_import(one, header=reader.header, now=clock.now())
-    work = _Work(one, mapping, clock, is_further=reader.is_refusals)
+    work = _Work(one, mapping, rows, clock, is_further=reader.is_refusals)
     batches = split_batches(reader, rows)
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         tell(await work.take(batch))
@@ -84,9 +85,12 @@ class _Decided:
 class _Work:
     """One run over a file."""
 
-    def __init__(self, one: Import, mapping: SalesMapping, clock: Clock, *, is_further: bool) -> None:
+    def __init__(
+        self, one: Import, mapping: SalesMapping, reader: SalesReader, clock: Clock, *, is_further: bool
+    ) -> None:
         self._one = one
         self._mapping = mapping
+        self._reader = reader
         self._clock = clock
         self._is_further = is_further
 
@@ -245,7 +249,7 @@ class _Work:
                 assert outcome.status == REJECTED
                 is_raced = draft.first.is_return and outcome.code in RACED and not is_last
                 is_taken |= draft.is_further and outcome.code == "IDEMPOTENCY_CONFLICT"
-                blamed = [] if is_raced else _blame(draft, outcome, whole=is_last)
+                blamed = [] if is_raced else self._blame(draft, outcome, whole=is_last)
                 again = again or len(blamed) < len(draft.rows)
                 if outcome.code == "IDEMPOTENCY_CONFLICT":
                     conflicts += blamed
@@ -257,7 +261,8 @@ class _Work:
             raise Again(faults)  # what conflicts may be what another import has just brought
         if again:
             raise Again(faults + conflicts)
-        step.refused += faults + conflicts
+        refused = step.refused + faults + conflicts
+        step.refused = [blame_column(one, self._reader.column_of) for one in refused]
         if self._one.history:
             moments = [draft.occurred_at for draft in decided.drafts]
             step.posted_through = max([*moments, self._one.posted_through or EARLIEST])
@@ -274,10 +279,10 @@ class _Work:
             or any(now.of(one) != decided.known.of(one) for one in documents)
         )
 
-
-def _blame(draft: Draft, outcome: Outcome, *, whole: bool) -> list[Refused]:
-    """The rows for which an activity was refused: the one that its path names, or all of them."""
-    path = outcome.field
-    named = not whole and len(path) > 1 and path[0] == "lines" and path[1].isdigit()
-    rows = [draft.row_of[int(path[1])]] if named else draft.rows
-    return [Refused(row.raw, outcome.code, outcome.message) for row in rows]
+    def _blame(self, draft: Draft, outcome: Outcome, *, whole: bool) -> list[Refused]:
+        """The rows for which an activity was refused: the one that its path names, or all of them."""
+        path = outcome.field
+        named = not whole and len(path) > 1 and path[0] == "lines" and path[1].isdigit()
+        rows = [draft.row_of[int(path[1])]] if named else draft.rows
+        found = (Refused(row.raw, outcome.code, outcome.message) for row in rows)
+        return [blame_column(one, self._reader.column_of, path) for one in found]

@@ -114,7 +114,7 @@ class SalesReader:
         try:
             return self._understand(raw, cells)
         except Fault as fault:
-            return Refused(raw, fault.code, fault.message, self._name(fault.field))
+            return Refused(raw, fault.code, fault.message, self.column_of(fault.field))
 
     def _understand(self, raw: RawRow, cells: Cells) -> SalesRow:
         document = self._document(cells)
@@ -154,8 +154,11 @@ class SalesReader:
 
     # ------------------------------------------------------------------------------------------------------ columns
 
-    def _name(self, field: str) -> str:
-        place = self._place[field]
+    def column_of(self, field: str) -> str | None:
+        """The header of a field's column, its place where there is no header; None where the file has none."""
+        place = self._place.get(field)
+        if place is None:
+            return None
         return self._header[place] if place < len(self._header) else str(place + 1)
 
     # -------------------------------------------------------------------------------------------------------- texts

@@ -6,7 +6,7 @@ decides which of them goes on, and the other one hears `ImportMoved`.
 """
 
 import dataclasses
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ import orjson
 from base.database import Connection, reading, transaction
 from base.errors import DomainError
 from imports.documents import Known
-from imports.rows import RawRow, Refused
+from imports.rows import Refused
 
 # The same file with the same mapping, not taken to its end yet: whoever sends it again means to go on.
 UNFINISHED: Final = """
@@ -76,7 +76,6 @@ WHERE program_id = $1 AND import_id = $2 AND line > $3 ORDER BY line LIMIT $4
 REFUSAL_COLUMNS: Final = (
     "program_id", "import_id", "line", "first_line", "code", "message", "column_name", "cells",
 )  # fmt: skip
-PAGE: Final = 1_000
 
 
 class ImportKind(StrEnum):
@@ -264,17 +263,3 @@ async def load_known(
     for row in await connection.fetch(KNOWN_DOCUMENTS, *key, sorted(set(columns[0]))):
         imports.setdefault(row["document"], set()).add(row["import_id"])
     return Known({(row["document"], row["digest"]): row["import_id"] for row in found}, imports)
-
-
-async def read_refusals(*, program_id: int, import_id: int) -> AsyncIterator[Refused]:
-    """What an import refused, in the order of the file, a page at a time."""
-    after = -1
-    while True:
-        async with reading() as connection:
-            rows = await connection.fetch(REFUSALS, program_id, import_id, after, PAGE)
-        for row in rows:
-            raw = RawRow(row["line"], row["first_line"], tuple(row["cells"]))
-            yield Refused(raw, row["code"], row["message"], row["column_name"])
-        if len(rows) < PAGE:
-            return
-        after = rows[-1]["line"]

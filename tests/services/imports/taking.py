@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from base.clock import Clock
+from base.database import reading
+from imports.listing import list_refused
+from imports.rows import Refused
 from imports.sales import import_sales
-from imports.store import Import, ImportKind, Step, begin_import, find_import, read_refusals
+from imports.store import Import, ImportKind, Step, begin_import, find_import
 from tests.world import World
 
 MAPPING = """
@@ -92,18 +95,26 @@ async def take(
     return await import_sales(one, io.BytesIO(content), clock or world.clock, tell)
 
 
+async def refusals(one: Import) -> list[Refused]:
+    """The first thousand rows that it refused."""
+    async with reading() as connection:
+        return await list_refused(
+            connection, program_id=one.program_id, import_id=one.id, after=None, first=1_000
+        )
+
+
 async def account(one: Import) -> Account:
     """What became of its rows; they add up."""
     found = await find_import(program_id=one.program_id, import_id=one.id)
     assert found is not None
-    refusals = [row async for row in read_refusals(program_id=one.program_id, import_id=one.id)]
+    refused = await refusals(one)
     reasons: dict[str, int] = {}
-    for row in refusals:
+    for row in refused:
         reasons[row.code] = reasons.get(row.code, 0) + 1
     assert found.reasons == reasons
     assert found.read == found.recorded + found.duplicates + found.refused
-    assert found.refused == len(refusals)
-    return Account(found.read, found.recorded, found.duplicates, {row.raw.line: row.code for row in refusals})
+    assert found.refused == len(refused)
+    return Account(found.read, found.recorded, found.duplicates, {row.raw.line: row.code for row in refused})
 
 
 async def taken(world: World, text: str | bytes, *, mapping: str = MAPPING) -> Account:

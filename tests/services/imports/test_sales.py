@@ -19,6 +19,7 @@ from tests.services.imports.taking import (
     account,
     begin,
     journal,
+    refusals,
     rows,
     take,
     taken,
@@ -400,3 +401,20 @@ async def test_a_batch_holds_little_of_its_file(monkeypatch: pytest.MonkeyPatch)
     one = await take(world, text, tell=lambda step: steps.append(step.read))
     assert len(steps) > 3
     assert (await account(one)) == Account(41, 40, 0, {42: "INVALID_TEXT"})
+
+
+async def test_what_the_program_refuses_names_the_column_it_is_about() -> None:
+    world = await shops()
+    text = rows(
+        "1,a,2099-01-01,tea,1,10",
+        "2,nobody,2026-11-01,tea,1,10",
+        "3,a,2026-11-01,gold,1,10",
+        "C4,a,2026-11-01,tea,1,10",
+    )
+    refused = await refusals(await take(world, text))
+    assert {(row.code, row.column) for row in refused} == {
+        ("FUTURE_DATE", "at"),
+        ("UNKNOWN_PARTNER", "shop"),
+        ("UNKNOWN_SKU", "sku"),
+        ("RETURN_WITHOUT_SALE", "sku"),
+    }
