@@ -46,6 +46,8 @@ USUAL_OF: Final[Mapping[tuple[str, str], int]] = {
     ("Leaderboard", "around"): 20,
     ("LeaderboardChange", "top"): 1,
 }
+WEIGHTS: Final[Mapping[tuple[str, str], int]] = {("ImportRefusal", "cells"): 50}
+"""As how many fields one counts that holds more than a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ class _Measuring:
         if first is not None:
             self._firsts.append(first)
         if node.selection_set is None:
-            return Price(1)
+            return Price(WEIGHTS.get((parent.name, name), 1))
         under = self._price(get_named_type(definition.type), node.selection_set, path)
         if first is None:
             count = (

@@ -1,10 +1,12 @@
 """The application around GraphQL: health, readiness, limits, and refusals in one form."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
+import api.app
 import base.redis
 from api.app import create_app
 from base.settings import Settings
@@ -51,6 +53,30 @@ async def test_not_ready_names_redis(
     assert answer.status_code == 503
     assert answer.json()["redis"].startswith("failed: ")
     assert answer.json()["database"] == "ok"
+
+
+async def test_nobody_waits_for_a_part_that_hangs(
+    database: None, redis: base.redis.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.app, "CHECK_SECONDS", 0.02)
+    asked = 0
+    let_go = asyncio.Event()
+
+    async def hanging() -> list[str]:
+        nonlocal asked
+        asked += 1
+        try:
+            await let_go.wait()
+        finally:
+            await let_go.wait()  # as a connection takes its time to end
+        return []
+
+    client = client_of(hanging)
+    for _ in range(2):
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["migrations"]) == (503, "does not answer")
+    assert asked == 1
+    let_go.set()
 
 
 async def in_pieces(size: int) -> AsyncIterator[bytes]:

@@ -98,6 +98,9 @@ async def test_what_an_answer_may_hold() -> None:
     assert "partners" in await api.ask("ADMIN", document, {"n": 50, "m": 10})
     literal = document.replace("$n: Int!, $m: Int!", "$unused: Int").replace("$n", "100").replace("$m", "100")
     assert await code_of(api, literal.replace("($unused: Int)", ""), {}) == "OPERATION_TOO_DEAR"
+    rows = "{ edges { node { cells } } }"
+    pages = " ".join(f"p{n}: refusals(first: 100) {rows}" for n in range(11))
+    assert await code_of(api, f'{{ import(id: "x") {{ {pages} }} }}', {}) == "OPERATION_TOO_DEAR"
 
 
 def test_documents_are_held_within_bounds() -> None:
