@@ -53,11 +53,35 @@ def keep_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(KEEP_BYTES, keep_bytes)
 
 
+class UnpackedTooLarge(BrokenFile):
+    """A file that holds more, once it is unpacked, than is taken. What came before is recorded."""
+
+    code = "UNPACKED_TOO_LARGE"
+
+
+class Bounded:
+    """A stream with what its reader keeps to: at most so many bytes unpacked, and `check` every so often.
+
+    `check` is called in the thread that reads, at least for each 64 KiB that are read or unpacked, and raises where
+    reading is to end at once, even in the midst of a line without an end.
+    """
+
+    def __init__(self, stream: BinaryIO, *, check: Callable[[], None], unpacked: int) -> None:
+        self._stream = stream
+        self.check = check
+        self.unpacked = unpacked
+
+    def read(self, size: int = -1) -> bytes:
+        self.check()
+        return self._stream.read(size)
+
+
 class Source(io.RawIOBase):
     """A stream of bytes that counts what was read of it, and shows how it begins."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | Bounded) -> None:
         self._stream = stream
+        self.bounds = stream if isinstance(stream, Bounded) else None
         self.count = 0
         self.head = b""
         while len(self.head) < 4 and (more := stream.read(4 - len(self.head))):
@@ -78,8 +102,10 @@ class Source(io.RawIOBase):
 class Unzipped(io.RawIOBase):
     """What a gzip stream holds, member after member. Where it breaks off, all that can be unzipped comes first."""
 
-    def __init__(self, source: "io.BufferedReader[Source]") -> None:
+    def __init__(self, source: "io.BufferedReader[Source]", bounds: Bounded | None = None) -> None:
         self._source = source
+        self._bounds = bounds
+        self._count = 0
         self._member = zlib.decompressobj(GZIP_FORMAT)
         self._zipped = b""
 
@@ -88,6 +114,8 @@ class Unzipped(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
         while True:
+            if self._bounds is not None:
+                self._bounds.check()
             if self._member.eof:
                 following = (self._member.unused_data or self._source.read1(PIECE)).lstrip(b"\0")
                 if not following:
@@ -100,6 +128,12 @@ class Unzipped(io.RawIOBase):
             given = self._member.decompress(self._zipped, len(buffer))
             self._zipped = self._member.unconsumed_tail
             if given:
+                self._count += len(given)
+                if self._bounds is not None and self._count > self._bounds.unpacked:
+                    most = f"{self._bounds.unpacked:,}"
+                    raise UnpackedTooLarge(
+                        f"it unpacks to more than the {most} bytes that are taken: split the file"
+                    )
                 buffer[: len(given)] = given
                 return len(given)
 
@@ -111,7 +145,7 @@ def open_text(source: Source, encoding: str) -> io.TextIOWrapper:
     given = io.BufferedReader(source, PIECE)
     stream: io.BufferedReader[Any] = given
     if source.head.startswith(GZIP):
-        stream = io.BufferedReader(Unzipped(given), PIECE)
+        stream = io.BufferedReader(Unzipped(given, source.bounds), PIECE)
     with telling():
         is_wide = stream.peek(2)[:2] in UTF_16
     if is_wide and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
