@@ -9,20 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from redis.exceptions import (
-    AuthenticationError,
-    ClusterError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from tortoise.exceptions import BaseORMException
+
+from base.redis import UNAVAILABLE as REDIS_AWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +73,6 @@ REDIS_REFUSES: Final = (
     "OOM",
     "UNBLOCKED",
 )
-REDIS_AWAY: Final = (
-    RedisConnectionError, RedisTimeoutError, AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError,
-    TryAgainError, ClusterError, RedisClusterException,
-)  # fmt: skip
 
 
 class NoConnection(TimeoutError):

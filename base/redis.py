@@ -18,8 +18,12 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AuthenticationError,
     ClusterDownError,
     ClusterError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisClusterException,
     RedisError,
     ResponseError,
@@ -31,9 +35,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 Client: TypeAlias = Redis | RedisCluster
 
 UNAVAILABLE: Final = (
-    RedisConnectionError, RedisTimeoutError, ClusterError, RedisClusterException, TryAgainError,
+    RedisConnectionError, RedisTimeoutError, AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError,
+    TryAgainError, ClusterError, RedisClusterException,
 )  # fmt: skip
-"""What says that Redis, or a part of the cluster, is away: standings wait until it is back, nothing else does."""
+"""What says that Redis, or a part of the cluster, is away or takes nothing: standings wait for it, nothing else."""
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
