@@ -18,6 +18,7 @@ from api.catalog import Catalog, held_catalog, load_catalog
 from api.loaders import Loaders
 from base.clock import Clock
 from base.database import reading
+from imports.limits import UploadLimits
 from loyalty.words import Reader, choose_language
 from partners.listing import Scope
 
@@ -32,8 +33,8 @@ class Session:
     response: Response | None = None
     connection_params: Mapping[str, Any] | None = None
     network: dict[str, Any] = field(default_factory=dict)
-    max_import_bytes: int = 0
-    """The largest file that may be announced."""
+    upload_limits: UploadLimits = field(default_factory=UploadLimits)
+    """What files may be announced."""
 
 
 class Context:

@@ -26,6 +26,7 @@ from base.clock import Clock, SystemClock
 from base.logs import note_code
 from base.outages import Outage, outage_of
 from base.settings import Environment, Settings, signing_key
+from imports.limits import UploadLimits
 
 PATH: Final = "/graphql"
 INIT_SECONDS: Final = 10
@@ -44,7 +45,7 @@ class Endpoint(GraphQL[Session, None]):
 
     def __init__(self, settings: Settings, *, authenticator: Authenticator, clock: Clock) -> None:
         self._is_development = settings.environment is Environment.DEVELOPMENT
-        self._max_import_bytes = settings.max_import_bytes
+        self._upload_limits = UploadLimits.of(settings)
         super().__init__(
             build_schema(introspection=self._is_development),
             graphql_ide=None,
@@ -84,7 +85,7 @@ class Endpoint(GraphQL[Session, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:
         session = Session(
-            self._clock, request.headers.get("accept-language"), max_import_bytes=self._max_import_bytes
+            self._clock, request.headers.get("accept-language"), upload_limits=self._upload_limits
         )
         if isinstance(response, Response):
             session.response = response

@@ -30,7 +30,16 @@ from base.outages import outage_of
 from base.settings import Settings, signing_key
 from imports.listing import write_refused
 from imports.store import find_import
-from imports.uploads import FileGone, Upload, UploadGap, UploadTooLong, WrongDigest, find_upload, receive
+from imports.uploads import (
+    FileGone,
+    OtherBytes,
+    Upload,
+    UploadGap,
+    UploadTooLong,
+    WrongDigest,
+    find_upload,
+    receive,
+)
 
 UNDER: Final = "/imports/"
 FILE: Final = UNDER + "{id}/file"
@@ -44,6 +53,7 @@ STATUS: Final[dict[type[DomainError], int]] = {
     NotFound: 404,
     Forbidden: 403,
     UploadGap: 409,
+    OtherBytes: 409,
     FileGone: 410,
     UploadTooLong: 413,
     WrongDigest: 422,
@@ -117,11 +127,13 @@ class _Door:
     async def take(self, request: Request, caller: Caller, number: int) -> Response:
         """Take in what follows upon what is here."""
         upload = await find_upload(program_id=caller.program.id, import_id=number)
+        start, end = _span(request, upload)
         return _told(
             await receive(
                 program_id=caller.program.id,
                 import_id=number,
-                start=_start(request, upload),
+                start=start,
+                end=end,
                 chunks=request.stream(),
                 clock=self._clock,
             )
@@ -155,12 +167,12 @@ def _number(request: Request, caller: Caller) -> int:
     raise NotFound("there is no such import")
 
 
-def _start(request: Request, upload: Upload) -> int:
-    """Where the body begins in the file."""
+def _span(request: Request, upload: Upload) -> tuple[int, int | None]:
+    """Where the body begins in the file, and where it ends, if that is said."""
     announced = request.headers.get("content-length", "")
     length = int(announced) if announced.isdecimal() else None
     stated = request.headers.get("content-range")
-    start = 0
+    start, end = 0, length
     if stated is not None:
         found = RANGE.fullmatch(stated)
         if found is None:
@@ -170,9 +182,10 @@ def _start(request: Request, upload: Upload) -> int:
             raise BadRange("Content-Range and Content-Length do not agree")
         if found[3] != "*" and int(found[3]) != upload.size:
             raise BadRange(f"the file was announced with {upload.size} bytes")
-    if length is not None and start + length > upload.size:
+        end = last + 1
+    if end is not None and end > upload.size:
         raise UploadTooLong(f"more than the {upload.size:,} bytes that were announced")
-    return start
+    return start, end
 
 
 def _told(upload: Upload) -> Response:

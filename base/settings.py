@@ -95,6 +95,25 @@ class Settings(BaseSettings):
     max_import_bytes: int = Field(
         default=1024**3, ge=1, description="Largest file that is taken in by upload, in bytes."
     )
+    max_unpacked_bytes: int = Field(
+        default=50 * 1024**3,
+        ge=1,
+        description="Largest size that an uploaded file has once it is unpacked, in bytes.",
+    )
+    max_refused_rows: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="Refused rows that are kept of an uploaded file: its import stops there, and is resumed for as "
+        "many again.",
+    )
+    max_unfinished_uploads: int = Field(
+        default=1_000,
+        ge=1,
+        description="Files that a program may have announced for upload and not taken in yet.",
+    )
+    max_unfinished_bytes: int = Field(
+        default=20 * 1024**3, ge=1, description="Bytes that those files may have together."
+    )
     firebase_credentials: Path | None = Field(
         default=None,
         description="Service account file of the Firebase project that carries phone push; without it nothing is "

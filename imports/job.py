@@ -1,24 +1,28 @@
 """The job of an import whose file was uploaded: its bytes on the worker's disk, taken in, and dropped once it is DONE.
 
-A worker that is told to stop leaves the import after a batch, where another one goes on. A fault of the file ends the
-import as FAILED, with the reason; it can be resumed for as long as its file is kept.
+A worker that is told to stop leaves the import at once, and another one goes on after the last batch. A fault of the
+file ends the import as FAILED, with the reason; so does what a careful operator would look at first: workers that were
+killed over it one after the other, or more refused rows than are kept. It can be resumed while its file is kept.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final, cast
 
 from base.clock import Clock
-from base.database import transaction
+from base.database import reading, transaction
 from base.errors import DomainError, Invalid, NotFound
 from base.jobs import Postponed
 from base.outages import outage_of
+from imports.limits import ImportLimits
+from imports.lines import Bounded
 from imports.service import run_import
 from imports.store import Import, ImportMoved, ImportState, Step, find_import, import_of
+from imports.takings import Takings
 from imports.uploads import FileGone, enqueue_import, read_pieces
 
 KEPT: Final = timedelta(days=7)
@@ -38,6 +42,11 @@ WHERE i.program_id = $1 AND i.id = $2 AND i.state = 'FAILED'
   AND u.program_id = i.program_id AND u.import_id = i.id AND u.received = i.file_size
 RETURNING i.*
 """
+# Whoever resumes has seen why it stopped: workers are lost to it anew, and as many rows may be refused again.
+FORGIVE: Final = """
+UPDATE import_upload SET moved_at = $3, takings = 0, refused_from = $4 WHERE program_id = $1 AND import_id = $2
+"""
+REFUSED_FROM: Final = "SELECT refused_from FROM import_upload WHERE program_id = $1 AND import_id = $2"
 TOUCH: Final = "UPDATE import_upload SET moved_at = $3 WHERE program_id = $1 AND import_id = $2"
 # The file goes, with what is known of it: pieces before the upload that they belong to.
 DROP_PIECES: Final = """
@@ -64,14 +73,22 @@ log = logging.getLogger(__name__)
 
 
 class Left(Exception):
-    """The worker is to leave the import after this batch."""
+    """The worker is to leave the import."""
+
+
+class TooManyRefused(DomainError):
+    """More rows are refused than are kept: the mapping may be wrong, or what the rows name is not there yet."""
+
+    code = "TOO_MANY_REFUSED"
 
 
 class ImportJob:
     """Takes uploaded files in: the work of `base.jobs`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, limits: ImportLimits | None = None) -> None:
         self._clock = clock
+        self._limits = limits or ImportLimits()
+        self._takings = Takings()
 
     async def work(self, payload: bytes, leave: asyncio.Event) -> None:
         """Take the import that the payload names to its end. Raises `Postponed` where it is not its end."""
@@ -84,22 +101,54 @@ class ImportJob:
             await drop_files([(program_id, import_id)])
 
     async def _take(self, one: Import, leave: asyncio.Event) -> None:
-        def tell(_: Step) -> None:
+        try:
+            await self._takings.begin(one)
+            await self._run(one, leave)
+        except Left as left:
+            await self._takings.end(one)
+            raise Postponed from left
+        except ImportMoved as moved:
+            await self._takings.end(one)
+            raise Postponed(MOVED_SECONDS) from moved
+        except Exception as error:
+            await self._takings.end(one)
+            if outage_of(error) is not None:
+                raise  # it is tried again later
+            if leave.is_set():
+                raise Postponed from error  # it may be another worker's by now
+            await self._fail(one, error)
+        else:
+            await self._takings.end(one)
+
+    async def _run(self, one: Import, leave: asyncio.Event) -> None:
+        def check() -> None:
             if leave.is_set():
                 raise Left
 
-        key = {"program_id": one.program_id, "import_id": one.id}
-        try:
-            async with _on_disk(one, leave) as stream:
-                await run_import(**key, stream=stream, clock=self._clock, tell=tell)
-        except Left as left:
-            raise Postponed from left
-        except ImportMoved as moved:
-            raise Postponed(MOVED_SECONDS) from moved
-        except Exception as error:
-            if leave.is_set() or outage_of(error) is not None:
-                raise  # it goes on elsewhere, or later
-            await self._fail(one, error)
+        async with reading() as connection:
+            allowed = await connection.fetchval(REFUSED_FROM, one.program_id, one.id) or 0
+        allowed += self._limits.refused
+        refused = one.refused
+
+        def tell(step: Step) -> None:
+            nonlocal refused
+            check()
+            refused += len(step.refused)
+            if refused > allowed:
+                raise TooManyRefused(
+                    f"{refused:,} rows are refused so far: look at their reasons, and mend the mapping or what they "
+                    f"name; importResume goes on, to {self._limits.refused:,} more"
+                )
+
+        async with _on_disk(one, check) as file:
+            stream = Bounded(file, check=check, unpacked=self._limits.unpacked)
+            await run_import(
+                program_id=one.program_id,
+                import_id=one.id,
+                stream=cast(BinaryIO, stream),
+                clock=self._clock,
+                tell=tell,
+            )
 
     async def _fail(self, one: Import, error: Exception) -> None:
         """What was recorded stands; the reason is told, and the import can be resumed."""
@@ -115,12 +164,11 @@ class ImportJob:
 
 
 @asynccontextmanager
-async def _on_disk(one: Import, leave: asyncio.Event) -> AsyncIterator[BinaryIO]:
+async def _on_disk(one: Import, check: Callable[[], None]) -> AsyncIterator[BinaryIO]:
     """The file, whole, without a name on the worker's disk: it is gone when the worker is, however that ends."""
     with await asyncio.to_thread(TemporaryFile) as file:
         async for piece in read_pieces(program_id=one.program_id, import_id=one.id):
-            if leave.is_set():
-                raise Left
+            check()
             await asyncio.to_thread(file.write, piece)
         if file.tell() != one.file_size:
             raise FileGone("the file is not here any more: announce it anew")
@@ -136,7 +184,7 @@ async def resume_import(*, program_id: int, import_id: int, now: datetime) -> Im
     async with transaction() as connection:
         row = await connection.fetchrow(RESUME, program_id, import_id)
         if row is not None:
-            await connection.execute(TOUCH, program_id, import_id, now)
+            await connection.execute(FORGIVE, program_id, import_id, now, row["refused"])
             await enqueue_import(connection, program_id=program_id, import_id=import_id)
             return import_of(row)
     one = await find_import(program_id=program_id, import_id=import_id)

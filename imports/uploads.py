@@ -1,48 +1,31 @@
-"""Files that come in by upload: announced, received in pieces, and queued as a job once they are whole.
+"""Files that come in by upload: received in pieces, once announced, and queued as a job once they are whole.
 
 What was received stands in `import_piece` without gaps, so one number tells how far a file came. A piece that comes
-again, or overlaps, adds only what is new; one that would leave a gap is refused with where to go on. Nothing here holds
-more than a piece in memory, and no transaction is open while bytes are waited for.
+again, or overlaps, adds only what is new; one that would leave a gap is refused with where to go on, and where no
+digest will tell, one that says other bytes than are here. A line that breaks keeps what came; a body that is not as
+long as it was said to be leaves nothing of itself. Nothing here holds more than a piece in memory, and no transaction
+is open while bytes are waited for.
 """
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePath
 from typing import Final
 
 from base import failpoints, jobs
 from base.clock import Clock
 from base.database import Connection, reading, transaction
 from base.errors import DomainError, Invalid, NotFound
-from imports.service import WAYS
-from imports.store import Import, ImportKind, ImportState, import_of
-from imports.toml import InvalidMapping
-from partners.checks import check_name
+from imports.store import ImportState
 
 PIECE: Final = 1024 * 1024
 """Bytes of the largest piece that is stored."""
 PAGE: Final = 8
 """Pieces that are read at once."""
-DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 JOB: Final = "import"
 
-# The same file with the same mapping, uploaded and not taken to its end yet: whoever announces it again means to go on.
-UNFINISHED: Final = """
-SELECT i.* FROM import i JOIN import_upload u ON u.program_id = i.program_id AND u.import_id = i.id
-WHERE i.program_id = $1 AND i.kind = $2 AND u.digest = $3 AND i.mapping = $4 AND i.history = $5 AND i.state <> 'DONE'
-ORDER BY i.id DESC LIMIT 1
-"""
-ADD: Final = """
-INSERT INTO import (program_id, kind, state, file_name, file_size, mapping, history, created_by, created_at)
-VALUES ($1, $2, 'UPLOADING', $3, $4, $5, $6, $7, $8) RETURNING *
-"""
-ADD_UPLOAD: Final = (
-    "INSERT INTO import_upload (program_id, import_id, digest, moved_at) VALUES ($1, $2, $3, $4)"
-)
 # A file that is gone by now had come whole where its digest is known; so had that of a command.
 UPLOAD: Final = """
 SELECT i.state, i.file_size AS size, u.digest,
@@ -51,13 +34,20 @@ FROM import i LEFT JOIN import_upload u ON u.program_id = i.program_id AND u.imp
 WHERE i.program_id = $1 AND i.id = $2
 """
 LOCK: Final = """
-SELECT u.received FROM import_upload u JOIN import i ON i.program_id = u.program_id AND i.id = u.import_id
-WHERE u.program_id = $1 AND u.import_id = $2 AND i.state = 'UPLOADING' FOR UPDATE OF u
+SELECT u.received, u.digest, i.state = 'UPLOADING' AS is_coming
+FROM import_upload u JOIN import i ON i.program_id = u.program_id AND i.id = u.import_id
+WHERE u.program_id = $1 AND u.import_id = $2 FOR UPDATE OF u
 """
 ADD_PIECE: Final = "INSERT INTO import_piece (program_id, import_id, start, content) VALUES ($1, $2, $3, $4)"
 MOVE: Final = """
 UPDATE import_upload SET received = $3, moved_at = $4 WHERE program_id = $1 AND import_id = $2
 """
+# What is here from $3 until $4; no piece is longer than $5.
+STORED: Final = """
+SELECT start, content FROM import_piece
+WHERE program_id = $1 AND import_id = $2 AND start > $3::bigint - $5 AND start < $4 ORDER BY start
+"""
+DROP_FROM: Final = "DELETE FROM import_piece WHERE program_id = $1 AND import_id = $2 AND start >= $3"
 PIECES: Final = """
 SELECT start, content FROM import_piece
 WHERE program_id = $1 AND import_id = $2 AND start >= $3 ORDER BY start LIMIT $4
@@ -66,12 +56,6 @@ QUEUE: Final = """
 UPDATE import SET state = 'QUEUED', file_digest = $3 WHERE program_id = $1 AND id = $2 AND state = 'UPLOADING'
 """
 DROP_PIECES: Final = "DELETE FROM import_piece WHERE program_id = $1 AND import_id = $2"
-
-
-class FileTooLarge(Invalid):
-    """A file that is larger than this installation takes."""
-
-    code = "FILE_TOO_LARGE"
 
 
 class UploadGap(DomainError):
@@ -90,6 +74,18 @@ class UploadTooLong(Invalid):
     code = "UPLOAD_TOO_LONG"
 
 
+class WrongLength(Invalid):
+    """A body with more or fewer bytes than its request said. Nothing of it is kept."""
+
+    code = "WRONG_LENGTH"
+
+
+class OtherBytes(Invalid):
+    """What comes again is not what is here, and no digest says which is right: the file is to be announced anew."""
+
+    code = "OTHER_BYTES"
+
+
 class WrongDigest(Invalid):
     """The file is not the one that was announced. It can be sent anew, from its beginning."""
 
@@ -103,62 +99,12 @@ class FileGone(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """A file that is to come. `digest` is its SHA-256, in hexadecimal digits, where its sender knows it."""
-
-    kind: ImportKind
-    file_name: str
-    size: int
-    mapping: str
-    history: bool = False
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Upload:
     """How far a file came, in bytes."""
 
     state: ImportState
     size: int
     received: int
-
-
-async def create_upload(
-    *, program_id: int, given: Announced, largest: int, created_by: str, now: datetime
-) -> Import:
-    """An import that waits for its file; or the unfinished one of the same file and mapping, where the digest tells.
-
-    FILE_TOO_LARGE beyond `largest` bytes, NOT_POSITIVE, INVALID_NAME, INVALID_DIGEST, INVALID_MAPPING.
-    """
-    digest = _check(given, largest)
-    async with transaction() as connection:
-        if digest is not None:
-            same = (given.kind, digest, given.mapping, given.history)
-            found = await connection.fetchrow(UNFINISHED, program_id, *same)
-            if found is not None:
-                return import_of(found)
-        told = (given.file_name, given.size, given.mapping, given.history, created_by, now)
-        added = import_of(await connection.fetchrow(ADD, program_id, given.kind, *told))
-        await connection.execute(ADD_UPLOAD, program_id, added.id, digest, now)
-    return added
-
-
-def _check(given: Announced, largest: int) -> bytes | None:
-    """The digest of what was announced, once all of it can be taken."""
-    check_name(given.file_name, ["fileName"])
-    if given.file_name != PurePath(given.file_name).name:
-        raise Invalid("a name, without folders", code="INVALID_NAME", field=["fileName"])
-    if given.size < 1:
-        raise Invalid("an empty file holds nothing", code="NOT_POSITIVE", field=["size"])
-    if given.size > largest:
-        raise FileTooLarge(f"at most {largest:,} bytes are taken: split the file", field=["size"])
-    if given.digest is not None and not DIGEST.fullmatch(given.digest.lower()):
-        raise Invalid("64 hexadecimal digits of a SHA-256", code="INVALID_DIGEST", field=["digest"])
-    try:
-        WAYS[given.kind].parse(given.mapping)
-    except InvalidMapping as error:
-        raise InvalidMapping(error.message, field=["mapping", *error.field]) from error
-    return None if given.digest is None else bytes.fromhex(given.digest)
 
 
 async def find_upload(*, program_id: int, import_id: int) -> Upload:
@@ -176,44 +122,66 @@ async def _load(connection: Connection, program_id: int, import_id: int) -> tupl
 
 
 async def receive(
-    *, program_id: int, import_id: int, start: int, chunks: AsyncIterator[bytes], clock: Clock
+    *,
+    program_id: int,
+    import_id: int,
+    start: int,
+    chunks: AsyncIterator[bytes],
+    clock: Clock,
+    end: int | None = None,
 ) -> Upload:
     """Take in what begins at `start`, keep it however it breaks off, and queue the import where it is whole now.
 
-    Raises `UploadGap`, `UploadTooLong`, `WrongDigest`, `FileGone`, and what the chunks raise.
+    `end` is where it was said to end, where that was said. Raises `UploadGap`, `UploadTooLong`, `WrongLength`,
+    `OtherBytes`, `WrongDigest`, `FileGone`, and what the chunks raise.
     """
-    upload = await find_upload(program_id=program_id, import_id=import_id)
+    async with reading() as connection:
+        upload, announced = await _load(connection, program_id, import_id)
     if upload.state is ImportState.FAILED and upload.received < upload.size:
         raise FileGone("the file was given up: announce it anew")
-    if upload.state is not ImportState.UPLOADING:
+    if upload.state is ImportState.DONE or (announced and upload.state is not ImportState.UPLOADING):
         return upload
     if start > upload.received:
         raise UploadGap(upload.received)
-    incoming = _Incoming(program_id, import_id, start, upload.size, clock)
+    incoming = _Incoming(program_id, import_id, start, upload.size if end is None else end, clock)
     try:
         async for chunk in chunks:
             await incoming.take(chunk)
+            if incoming.is_too_long:
+                break
     finally:
-        await incoming.store()
+        if not incoming.is_too_long:
+            await incoming.store()
+    if incoming.is_too_long:
+        await incoming.undo()
+        if end is None:
+            raise UploadTooLong(f"more than the {upload.size:,} bytes that were announced")
+        raise WrongLength("the body has more bytes than its range")
+    if end is not None and incoming.start < end:
+        await incoming.undo()
+        raise WrongLength("the body has fewer bytes than its range")
     return await _finish(program_id=program_id, import_id=import_id, now=clock.now())
 
 
 class _Incoming:
     """Bytes on their way into pieces."""
 
-    def __init__(self, program_id: int, import_id: int, start: int, size: int, clock: Clock) -> None:
+    def __init__(self, program_id: int, import_id: int, start: int, end: int, clock: Clock) -> None:
         self._key = (program_id, import_id)
-        self._start = start
-        self._size = size
+        self._end = end
         self._clock = clock
         self._held = bytearray()
+        self._added_from: int | None = None  # where the first piece that this body added begins
+        self.start = start
+        """Where what is held begins."""
+        self.is_too_long = False
+        """Whether more came than should."""
 
     async def take(self, chunk: bytes) -> None:
-        """Take what fits, and store what has become a whole piece."""
-        room = self._size - self._start - len(self._held)
-        if len(chunk) > room:
-            self._held.clear()  # a file that is cut must not look whole
-            raise UploadTooLong(f"more than the {self._size:,} bytes that were announced")
+        """Take what comes, and store what has become a whole piece."""
+        if self.start + len(self._held) + len(chunk) > self._end:
+            self.is_too_long = True
+            return
         self._held += chunk
         while len(self._held) >= PIECE:
             await self.store()
@@ -224,17 +192,50 @@ class _Incoming:
         if not piece:
             return
         async with transaction() as connection:
-            received = await connection.fetchval(LOCK, *self._key)
-            # Whoever sends the same at the same time may have been faster; the import may be on its way already.
-            if received is not None and received < self._start + len(piece):
-                if received < self._start:
-                    raise UploadGap(received)
-                added = piece[received - self._start :]
-                await connection.execute(ADD_PIECE, *self._key, received, added)
-                await connection.execute(MOVE, *self._key, received + len(added), self._clock.now())
-                failpoints.reach("uploads.stored")
-        self._start += len(piece)
+            found = await connection.fetchrow(LOCK, *self._key)
+            if found is not None:  # the import may be done already, and its file gone
+                await self._add(
+                    connection, piece, found["received"], is_announced=found["digest"] is not None
+                )
+        self.start += len(piece)
         del self._held[:PIECE]
+
+    async def _add(self, connection: Connection, piece: bytes, received: int, *, is_announced: bool) -> None:
+        """Add what is new of a piece. Whoever sends the same at the same time may have been faster."""
+        if received < self.start:
+            raise UploadGap(received)
+        known = piece[: received - self.start]
+        if known and not is_announced and not await self._is_here(connection, known):
+            raise OtherBytes(
+                f"between {self.start:,} and {self.start + len(known):,} other bytes are here already: "
+                "announce the file anew"
+            )
+        if len(known) == len(piece):
+            return
+        added = piece[len(known) :]
+        await connection.execute(ADD_PIECE, *self._key, received, added)
+        await connection.execute(MOVE, *self._key, received + len(added), self._clock.now())
+        if self._added_from is None:
+            self._added_from = received
+        failpoints.reach("uploads.stored")
+
+    async def _is_here(self, connection: Connection, known: bytes) -> bool:
+        """Whether these bytes stand where they are said to."""
+        end = self.start + len(known)
+        rows = await connection.fetch(STORED, *self._key, self.start, end, PIECE)
+        first = rows[0]["start"] if rows else self.start
+        content = b"".join(row["content"] for row in rows)
+        return content[self.start - first : end - first] == known
+
+    async def undo(self) -> None:
+        """Leave nothing of this body. Whoever sends the same at the same time hears of a gap, and goes on there."""
+        if self._added_from is None:
+            return
+        async with transaction() as connection:
+            found = await connection.fetchrow(LOCK, *self._key)
+            if found is not None and found["is_coming"]:
+                await connection.execute(DROP_FROM, *self._key, self._added_from)
+                await connection.execute(MOVE, *self._key, self._added_from, self._clock.now())
 
 
 async def _finish(*, program_id: int, import_id: int, now: datetime) -> Upload:
@@ -248,7 +249,8 @@ async def _finish(*, program_id: int, import_id: int, now: datetime) -> Upload:
         await asyncio.to_thread(digest.update, piece)
     is_right = announced is None or digest.digest() == announced
     async with transaction() as connection:
-        if await connection.fetchval(LOCK, program_id, import_id) == upload.size:
+        found = await connection.fetchrow(LOCK, program_id, import_id)
+        if found is not None and found["is_coming"] and found["received"] == upload.size:
             if is_right and await _queue(connection, program_id, import_id, digest.digest()):
                 await enqueue_import(connection, program_id=program_id, import_id=import_id)
                 failpoints.reach("uploads.queued")

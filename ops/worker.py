@@ -20,6 +20,7 @@ from base.settings import Settings
 from base.telemetry import counter
 from game.review import review_all
 from imports.job import ImportJob, drop_abandoned
+from imports.limits import ImportLimits
 from imports.uploads import JOB as IMPORT_JOB
 from leaderboards import projector, rebuild, seasons
 from ops.scheduler import Tick
@@ -51,6 +52,7 @@ class Worker:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
+        self._import_limits = ImportLimits.of(settings)
         self._channels = open_channels(firebase_credentials=settings.firebase_credentials)
         self._consumers = consumers(settings, clock)
         self.ticks: Final = (
@@ -71,7 +73,8 @@ class Worker:
                 with saying(consumer=name):  # the task keeps it
                     group.create_task(relay(name, consumer, stop))
             # One import at a time: it takes what a process has of a core.
-            group.create_task(jobs.Runner(IMPORT_JOB, ImportJob(self._clock).work).run(stop))
+            importing = ImportJob(self._clock, self._import_limits)
+            group.create_task(jobs.Runner(IMPORT_JOB, importing.work).run(stop))
 
     async def _advance_seasons(self) -> None:
         await seasons.advance_seasons(self._clock.now())

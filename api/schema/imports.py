@@ -15,11 +15,11 @@ from api.schema.scalars import BigInt
 from api.uploads import FILE, REFUSED
 from base.database import reading
 from base.errors import NotFound
+from imports.announcing import Announced, create_upload
 from imports.job import resume_import
 from imports.listing import ShownImport, list_refused, list_shown, show_import
 from imports.rows import Refused
 from imports.store import ImportKind, ImportState
-from imports.uploads import Announced, create_upload
 
 TYPE: Final = "Import"
 
@@ -204,7 +204,7 @@ class ImportMutation:
         one = await create_upload(
             program_id=context.program_id,
             given=announced,
-            largest=context.session.max_import_bytes,
+            limits=context.session.upload_limits,
             created_by=context.caller.subject,
             now=context.now(),
         )

@@ -21,7 +21,7 @@ from base.database import reading, transaction
 from base.settings import Settings
 from imports.job import ImportJob
 from ops.listening import listen, serve_app
-from tests.api.door import KEY, Answer, Api, open_api
+from tests.api.door import DEVELOPMENT, KEY, Answer, Api, open_api
 from tests.services.imports.taking import HEADER, MAPPING, rows
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
@@ -210,6 +210,73 @@ async def test_pieces_that_repeat_or_overlap_add_what_is_new() -> None:
     assert await queued(api) == 1
 
 
+async def test_other_bytes_than_are_here_are_refused_where_no_digest_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imports.uploads.PIECE", 64)
+    api = await open_api()
+    url = (await create(api, announced(FILE, digest=None)))["uploadUrl"]
+    for start, end in ((0, 10), (10, 100), (100, 300)):
+        assert (await send(api, url, FILE[start:end], at=start)).status_code == 200
+    other = bytearray(FILE)
+    other[250] ^= 1
+    for start, end in ((250, 251), (0, 300), (60, 280), (240, len(FILE)), (0, len(FILE))):
+        answer = await send(api, url, bytes(other[start:end]), at=start)
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (409, "OTHER_BYTES")
+        assert await stored(api) == FILE[:300]
+    assert (await send(api, url, FILE[30:290], at=30)).status_code == 200
+    assert (await send(api, url, FILE)).json()["state"] == "QUEUED"
+    assert (await send(api, url, FILE[40:], at=40)).json()["state"] == "QUEUED", "and once more"
+    assert (await send(api, url, bytes(other))).json()["errors"][0]["extensions"]["code"] == "OTHER_BYTES"
+    assert await stored(api) == FILE
+    assert await queued(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [(1_000, "WRONG_LENGTH"), (3_000, "WRONG_LENGTH"), (2**40, "UPLOAD_TOO_LONG")]
+)
+@pytest.mark.parametrize("begun", [0, 500])
+async def test_a_body_that_is_not_as_long_as_its_range_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, said: int, code: str, begun: int
+) -> None:
+    monkeypatch.setattr("imports.uploads.PIECE", 64)
+    api = await open_api()
+    url = (await create(api, announced(FILE)))["uploadUrl"]
+    if begun:
+        await send(api, url, FILE[:begun], at=0)
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        for start in range(0, 2_000, 250):
+            yield FILE[start : start + 250]
+
+    headers = {"authorization": f"Bearer {api.token('ADMIN')}", "content-range": f"bytes 0-{said - 1}/*"}
+    answer = await api.client.put(url, content=unannounced(), headers=headers)
+    assert answer.json()["errors"][0]["extensions"]["code"] == code
+    assert answer.status_code == (413 if code == "UPLOAD_TOO_LONG" else 400)
+    assert await stored(api) == FILE[:begun]
+    assert (await ask(api, url)).headers["upload-offset"] == str(begun)
+    headers["content-range"] = "bytes 0-1999/*"
+    assert (await api.client.put(url, content=unannounced(), headers=headers)).status_code == 200
+    assert await stored(api) == FILE[:2_000]
+
+
+async def test_more_than_was_announced_leaves_nothing_however_much_of_it_had_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imports.uploads.PIECE", 64)
+    api = await open_api()
+    url = (await create(api, announced(FILE[:1_000])))["uploadUrl"]
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        for start in range(0, 2_000, 250):
+            yield FILE[start : start + 250]
+
+    headers = {"authorization": f"Bearer {api.token('ADMIN')}"}
+    answer = await api.client.put(url, content=unannounced(), headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (413, "UPLOAD_TOO_LONG")
+    assert await stored(api) == b""
+
+
 async def test_a_gap_is_refused_with_where_to_go_on() -> None:
     api = await open_api()
     url = (await create(api, announced(FILE)))["uploadUrl"]
@@ -303,6 +370,21 @@ async def test_what_cannot_be_taken_is_refused_before_it_is_sent(
     answer = await create(api, announced(FILE, **wrong))
     assert (answer["code"], answer["field"]) == (code, field)
     assert (await api.ask("ADMIN", LIST))["imports"]["edges"] == []
+
+
+async def test_a_program_announces_only_so_much_before_it_is_taken_in() -> None:
+    few = DEVELOPMENT.model_copy(update={"max_unfinished_uploads": 2, "max_unfinished_bytes": 3 * len(FILE)})
+    api, elsewhere = await open_api(settings=few), await open_api(settings=few)
+    one = await create(api, announced(FILE))
+    too_large = await create(api, announced(FILE, size=2 * len(FILE) + 1, digest=None))
+    assert (too_large["code"], too_large["field"]) == ("TOO_MANY_UPLOADS", ["size"])
+    await create(api, announced(FILE, digest=None))
+    assert (await create(api, announced(FILE[:1])))["code"] == "TOO_MANY_UPLOADS"
+    assert (await create(api, announced(FILE)))["id"] == one["id"], "what is announced can be gone on with"
+    assert (await create(elsewhere, announced(FILE)))["state"] == "UPLOADING"
+    await send(api, one["uploadUrl"], FILE)
+    await work_off(api)
+    assert (await create(api, announced(FILE)))["state"] == "UPLOADING"
 
 
 # -------------------------------------------------------------------------------------------------------- who may what

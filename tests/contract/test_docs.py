@@ -23,7 +23,9 @@ ROOMS: Final = (
 )  # fmt: skip
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEREDOC: Final = re.compile(r"<<'?EOF'?\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
-NO_CODES: Final = {"RETURN", "MITRA_MAX_BODY_BYTES", "MITRA_MAX_IMPORT_BYTES"}
+NO_CODES: Final = {
+    "RETURN", "MITRA_MAX_BODY_BYTES", "MITRA_MAX_IMPORT_BYTES", "MITRA_MAX_REFUSED_ROWS", "MITRA_MAX_UNPACKED_BYTES",
+}  # fmt: skip
 """What the page of error codes names beside them."""
 SHELL: Final = ("sh", "bash")
 CODE: Final = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*|NO(?:_[A-Z]+)+")

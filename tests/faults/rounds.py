@@ -20,9 +20,11 @@ from base.jobs import Runner
 from base.outages import outage_of
 from base.outbox import Consumer
 from game.review import review_program
+from imports.announcing import Announced, create_upload
 from imports.job import ImportJob
+from imports.limits import UploadLimits
 from imports.store import ImportKind
-from imports.uploads import JOB, Announced, create_upload, receive
+from imports.uploads import JOB, receive
 from leaderboards import projector
 from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import Grouping
@@ -178,7 +180,11 @@ class Player:
         )
         program_id, clock = self.world.program_id, self.world.clock
         one = await create_upload(
-            program_id=program_id, given=given, largest=10**6, created_by="test", now=clock.now()
+            program_id=program_id,
+            given=given,
+            limits=UploadLimits(),
+            created_by="test",
+            now=clock.now(),
         )
 
         async def chunks() -> AsyncIterator[bytes]:

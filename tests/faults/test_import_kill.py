@@ -1,7 +1,9 @@
 """An uploaded import goes on in another worker where one was killed or stopped in the midst of it, and counts once."""
 
 import asyncio
+import gzip
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +11,12 @@ import pytest
 
 from base.database import reading, transaction
 from base.jobs import LEASE_SECONDS
+from imports.announcing import Announced, create_upload
+from imports.job import resume_import
+from imports.limits import UploadLimits
 from imports.store import Import, ImportKind, ImportState, find_import
-from imports.uploads import Announced, create_upload, receive
+from imports.takings import MOST
+from imports.uploads import receive
 from tests.command import Mitra, Running, wait_until
 from tests.invariants import check_audit, check_invariants
 from tests.services.imports.taking import MAPPING, Account, account, rows
@@ -32,18 +38,22 @@ def mitra(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Mitra]:
         yield command
 
 
-async def world_with_an_upload() -> tuple[World, Import]:
+async def world_with_an_upload(content: bytes = FILE) -> tuple[World, Import]:
     async with transaction() as connection:
         await connection.execute("DELETE FROM pgqueuer")  # of other tests
     world = await make_world([f"shop{number}" for number in range(50)])
     await world.earn("base", amount=1)
-    given = Announced(ImportKind.SALES, "sales.csv", len(FILE), MAPPING)
+    given = Announced(ImportKind.SALES, "sales.csv", len(content), MAPPING)
     one = await create_upload(
-        program_id=world.program_id, given=given, largest=10**7, created_by="test", now=world.clock.now()
+        program_id=world.program_id,
+        given=given,
+        limits=UploadLimits(),
+        created_by="test",
+        now=world.clock.now(),
     )
 
     async def chunks() -> AsyncIterator[bytes]:
-        yield FILE
+        yield content
 
     await receive(program_id=one.program_id, import_id=one.id, start=0, chunks=chunks(), clock=world.clock)
     return world, one
@@ -138,3 +148,55 @@ async def test_a_worker_that_is_stopped_leaves_its_import_to_the_next(
     await until_done(one, following)
     assert following.stop(signal.SIGTERM) == 0, following.output
     await assert_counted_once(world, one)
+
+
+async def end_lease(one: Import) -> None:
+    """As if the lease of the one that died were over."""
+    async with transaction() as connection:
+        await connection.execute(
+            "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE payload = $1",
+            f"{one.program_id}/{one.id}".encode(),
+        )
+
+
+async def test_an_import_that_kills_every_worker_is_given_up_and_resumed(
+    mitra: Mitra, database_url: str, redis_url: str
+) -> None:
+    world, one = await world_with_an_upload()
+    for _ in range(MOST):
+        killed = start_worker(mitra, database_url, redis_url, MITRA_FAILPOINTS="pipeline.written=kill@1")
+        wait_until(lambda killed=killed: killed.process.poll() is not None, "killed")  # type: ignore[misc]
+        assert killed.process.returncode == -signal.SIGKILL, killed.output
+        await end_lease(one)
+    worker = start_worker(mitra, database_url, redis_url)
+
+    async def is_given_up() -> bool:
+        return (await stands(one)).state is ImportState.FAILED and await job_of(one) is None
+
+    await until(is_given_up, worker)
+    failed = await stands(one)
+    assert failed.error is not None
+    assert failed.error.startswith("WORKERS_LOST: ")
+    await resume_import(program_id=one.program_id, import_id=one.id, now=world.clock.now())
+    await until_done(one, worker)
+    assert worker.stop(signal.SIGTERM) == 0, worker.output
+    await assert_counted_once(world, one)
+
+
+async def test_a_worker_is_stopped_within_a_line_of_gigabytes(
+    mitra: Mitra, database_url: str, redis_url: str
+) -> None:
+    line = gzip.compress(b"x" * 2**26, compresslevel=1)
+    _, one = await world_with_an_upload(gzip.compress(FILE.splitlines(keepends=True)[0]) + 512 * line)
+    worker = start_worker(mitra, database_url, redis_url)
+
+    async def is_begun() -> bool:
+        return (await stands(one)).state is ImportState.RUNNING
+
+    await until(is_begun, worker)
+    told = time.monotonic()
+    assert worker.stop(signal.SIGTERM) == 0, worker.output
+    assert time.monotonic() - told < 10
+    left = await stands(one)
+    assert (left.state, left.read, left.error) == (ImportState.RUNNING, 0, None)
+    assert await job_of(one) == "queued"

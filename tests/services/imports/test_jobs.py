@@ -1,7 +1,9 @@
 """The job of an uploaded import: to its end once, whatever stops it on the way, and no file left behind."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -12,9 +14,12 @@ from base.database import transaction
 from base.errors import DomainError
 from base.jobs import Postponed
 from base.outages import outage_of
-from imports.job import KEPT, ImportJob, drop_abandoned, resume_import
+from imports.announcing import Announced, TooManyUploads, create_upload
+from imports.job import KEPT, ImportJob, drop_abandoned, drop_files, resume_import
+from imports.limits import ImportLimits, UploadLimits
 from imports.store import Import, ImportKind, ImportState, find_import
-from imports.uploads import Announced, FileGone, create_upload, find_upload, receive
+from imports.takings import GIVE_BACK, MOST
+from imports.uploads import FileGone, find_upload, receive
 from tests.invariants import check_invariants
 from tests.services.imports.taking import MAPPING, Account, account, rows
 from tests.world import World, make_world
@@ -43,7 +48,11 @@ async def upload(
     """An import whose file is here; nobody has been told of its job yet."""
     given = Announced(kind, "file.csv", len(content), mapping)
     one = await create_upload(
-        program_id=world.program_id, given=given, largest=10**6, created_by="test", now=world.clock.now()
+        program_id=world.program_id,
+        given=given,
+        limits=UploadLimits(),
+        created_by="test",
+        now=world.clock.now(),
     )
     await send(world, one, content)
     return one
@@ -66,10 +75,16 @@ async def queued(one: Import) -> int:
     return len(found)
 
 
-async def work(world: World, one: Import, *, leave: asyncio.Event | None = None) -> Import:
+async def work(
+    world: World,
+    one: Import,
+    *,
+    leave: asyncio.Event | None = None,
+    limits: ImportLimits | None = None,
+) -> Import:
     """Do the job, and see how the import stands."""
     payload = f"{one.program_id}/{one.id}".encode()
-    await ImportJob(world.clock).work(payload, leave or asyncio.Event())
+    await ImportJob(world.clock, limits).work(payload, leave or asyncio.Event())
     return await stands(one)
 
 
@@ -125,16 +140,196 @@ class ToldLater(asyncio.Event):
         return self._left < 0
 
 
-async def test_a_worker_that_is_stopped_leaves_after_a_batch_and_another_goes_on() -> None:
+async def test_a_worker_that_is_stopped_leaves_whenever_it_is_and_another_goes_on() -> None:
     world = await shop()
     one = await upload(world, FILE)
-    for asked, read in ((0, 0), (await pieces(world), 10), (await pieces(world) + 1, 30)):
-        with pytest.raises(Postponed) as left:
+    met = set()
+    asked = 0
+    while (await stands(one)).state is not ImportState.DONE:
+        with suppress(Postponed):
             await work(world, one, leave=ToldLater(asked))
-        assert left.value.seconds == 0
-        assert (await stands(one)).read == read
+        met.add((await stands(one)).read)
+        assert await lost(one) == 0, "whoever leaves is not lost"
+        asked += 1
+    assert {0, 10, ROWS} < met, "before the first batch, after it, and later on"
+    assert not any(read % 10 for read in met)
     await work(world, one)
     await assert_whole(world, one)
+
+
+class Killed(BaseException):
+    """What no worker comes back from."""
+
+
+class Deadly(ToldLater):
+    """Kills whoever asks after it so often."""
+
+    def is_set(self) -> bool:
+        if super().is_set():
+            raise Killed
+        return False
+
+
+async def lost(one: Import) -> int:
+    """How many workers are counted that took it up and did not come back."""
+    async with transaction() as connection:
+        found: int | None = await connection.fetchval(
+            "SELECT takings FROM import_upload WHERE program_id = $1 AND import_id = $2",
+            one.program_id,
+            one.id,
+        )
+    return found or 0
+
+
+async def kill(world: World, one: Import, *, times: int, asked: int = 0) -> None:
+    for _ in range(times):
+        with pytest.raises(Killed):
+            await work(world, one, leave=Deadly(asked))
+
+
+async def test_an_import_that_kills_every_worker_is_given_up_and_can_be_resumed() -> None:
+    world = await shop()
+    one = await upload(world, FILE)
+    await queued(one)
+    await kill(world, one, times=MOST)
+    assert (await stands(one)).state is ImportState.QUEUED
+    failed = await work(world, one)
+    assert failed.state is ImportState.FAILED
+    assert failed.error is not None
+    assert failed.error.startswith("WORKERS_LOST: ")
+    assert await pieces(world) > 10, "its file is kept"
+    key = {"program_id": one.program_id, "import_id": one.id}
+    assert (await resume_import(**key, now=world.clock.now())).error is None
+    await kill(world, one, times=MOST)
+    await resume_import(**key, now=world.clock.now())
+    assert (await work(world, one)).state is ImportState.FAILED, (
+        "it is not begun anew while it goes on by itself"
+    )
+    await resume_import(**key, now=world.clock.now())
+    await work(world, one)
+    await assert_whole(world, one)
+
+
+async def test_rows_that_come_further_begin_the_count_anew() -> None:
+    world = await shop()
+    one = await upload(world, FILE)
+    await kill(world, one, times=MOST - 1)
+    asked, read = await pieces(world), 0
+    while not read:
+        with suppress(Killed):
+            await work(world, one, leave=Deadly(asked))
+        asked, read = asked + 1, (await stands(one)).read
+        if not read:
+            await give_back(one)
+    assert read < ROWS
+    await kill(world, one, times=MOST)
+    assert (await stands(one)).state is ImportState.RUNNING
+    assert (await work(world, one)).state is ImportState.FAILED
+
+
+async def give_back(one: Import) -> None:
+    """This one did not count."""
+    async with transaction() as connection:
+        await connection.execute(GIVE_BACK, one.program_id, one.id)
+
+
+async def test_outages_and_faults_lose_no_worker() -> None:
+    world = await shop()
+    one = await upload(world, FILE)
+    for _ in range(2 * MOST):
+        with failpoints.armed("pipeline.loaded=disk_full@1*1"), pytest.raises(asyncpg.DiskFullError):
+            await work(world, one)
+    assert await lost(one) == 0
+    await work(world, one)
+    await assert_whole(world, one)
+
+
+# ------------------------------------------------------------------------------------------------------------- limits
+
+
+async def test_a_file_that_unpacks_to_too_much_stops_there() -> None:
+    world = await shop()
+    one = await upload(world, gzip.compress(FILE))
+    half = ImportLimits(unpacked=len(FILE) - 1)
+    failed = await work(world, one, limits=half)
+    assert failed.state is ImportState.FAILED
+    assert failed.error is not None
+    assert failed.error.startswith("UNPACKED_TOO_LARGE: ")
+    await resume_import(program_id=one.program_id, import_id=one.id, now=world.clock.now())
+    await work(world, one, limits=ImportLimits(unpacked=len(FILE)))
+    await assert_whole(world, one)
+
+
+async def test_more_refused_rows_than_are_kept_stop_it_and_it_is_resumed_for_as_many_again() -> None:
+    world = await shop()
+    wrong = rows(
+        *(f"d{number},{'shop' if number % 2 else 'nobody'},2026-11-01,tea,1,10" for number in range(ROWS))
+    )
+    one = await upload(world, wrong.encode())
+    limits = ImportLimits(refused=9)
+    failed = await work(world, one, limits=limits)
+    assert (failed.state, failed.read, failed.refused) == (ImportState.FAILED, 20, 10)
+    assert failed.error is not None
+    assert failed.error.startswith("TOO_MANY_REFUSED: ")
+    assert await work(world, one, limits=limits) == failed, "by itself it does not go on"
+    key = {"program_id": one.program_id, "import_id": one.id}
+    await resume_import(**key, now=world.clock.now())
+    asked = await pieces(world)
+    while (await stands(one)).read == 20:
+        with pytest.raises(Postponed):
+            await work(world, one, limits=limits, leave=ToldLater(asked))
+        asked += 1
+    again = await work(world, one, limits=limits)
+    assert (again.state, again.read, again.refused) == (ImportState.FAILED, 40, 20), "whoever goes on with it"
+    await resume_import(**key, now=world.clock.now())
+    done = await work(world, one, limits=ImportLimits(refused=10))
+    assert (done.state, done.error) == (ImportState.DONE, None)
+    assert (done.read, done.recorded, done.refused) == (ROWS, ROWS // 2, ROWS // 2)
+
+
+async def test_a_program_announces_only_so_much_before_it_is_taken_in() -> None:
+    world, other = await shop(), await shop()
+
+    async def announce(size: int, limits: UploadLimits, *, to: World = world) -> Import:
+        given = Announced(ImportKind.SALES, "file.csv", size, MAPPING)
+        return await create_upload(
+            program_id=to.program_id, given=given, limits=limits, created_by="test", now=world.clock.now()
+        )
+
+    few = UploadLimits(files=2)
+    waiting = [await announce(100, few) for _ in range(2)]
+    with pytest.raises(TooManyUploads):
+        await announce(100, few)
+    with pytest.raises(TooManyUploads):
+        await announce(801, UploadLimits(bytes=1_000))
+    await announce(800, UploadLimits(bytes=1_000), to=other)
+    assert (await announce(800, UploadLimits(bytes=1_000))).state is ImportState.UPLOADING
+    found = await asyncio.gather(
+        *(announce(1, UploadLimits(files=5)) for _ in range(6)), return_exceptions=True
+    )
+    assert sum(isinstance(each, Import) for each in found) == 2, "whoever comes at once"
+    await drop_files([(one.program_id, one.id) for one in waiting])
+    assert (await announce(1, UploadLimits(files=4))).state is ImportState.UPLOADING
+
+
+async def test_a_file_that_is_done_leaves_room_for_another() -> None:
+    world = await shop()
+    one = await upload(world, FILE)
+    given = Announced(ImportKind.SALES, "file.csv", len(FILE), MAPPING)
+
+    async def announce() -> Import:
+        return await create_upload(
+            program_id=world.program_id,
+            given=given,
+            limits=UploadLimits(files=1),
+            created_by="test",
+            now=world.clock.now(),
+        )
+
+    with pytest.raises(TooManyUploads):
+        await announce()
+    await work(world, one)
+    assert (await announce()).id != one.id
 
 
 @pytest.mark.parametrize("point", ["pipeline.loaded", "pipeline.written", "pipeline.committed"])
@@ -197,7 +392,11 @@ async def test_what_cannot_be_resumed_says_why() -> None:
     given = Announced(ImportKind.SALES, "file.csv", len(FILE), MAPPING)
     now = world.clock.now()
     waiting = await create_upload(
-        program_id=world.program_id, given=given, largest=10**6, created_by="test", now=now
+        program_id=world.program_id,
+        given=given,
+        limits=UploadLimits(),
+        created_by="test",
+        now=now,
     )
     with pytest.raises(DomainError) as early:
         await resume_import(program_id=world.program_id, import_id=waiting.id, now=now)
@@ -212,7 +411,11 @@ async def test_files_that_nobody_goes_on_with_are_dropped() -> None:
     given = Announced(ImportKind.SALES, "file.csv", len(FILE), MAPPING)
     now = world.clock.now()
     waiting = await create_upload(
-        program_id=world.program_id, given=given, largest=10**6, created_by="test", now=now
+        program_id=world.program_id,
+        given=given,
+        limits=UploadLimits(),
+        created_by="test",
+        now=now,
     )
     failed, running = await upload(world, b"\x1f\x8b broken"), await upload(world, FILE)
     reason = (await work(world, failed)).error
