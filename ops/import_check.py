@@ -1,16 +1,22 @@
-"""The face of `mitra import check`: what was seen of a file, and the mapping that it suggests."""
+"""The face of `mitra import check`: what was seen of a file, and the mapping that it suggests; or a mapping tried."""
 
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from imports.rows import Refused
 from imports.sniffing.checking import Findings, check_file
 from imports.sniffing.columns import Column
 from imports.sniffing.proposal import examples, try_proposal, write_proposal
+from imports.store import ImportKind
+from imports.trial import Trial, sum_up, try_mapping
 from imports.wording import count_of, count_rows
 from ops.errors import OperatorError
+from ops.import_hints import draw_warning
+from ops.importing import naming, read_mapping
 from ops.terminal import open_console
 
 
@@ -42,6 +48,46 @@ def check_import(path: Path, *, write: Path | None) -> None:
     console.print(
         f"The mapping stands in {write}. Look at what it marks with a ? before you import.", markup=False
     )
+
+
+def try_import(path: Path, mapping: Path | None, *, kind: ImportKind, shown: int) -> Trial:
+    """Try a mapping on a file, and tell on stdout what its rows would become."""
+    if not path.is_file():
+        raise OperatorError(f"There is no file {path}")
+    with naming(mapping):
+        found = try_mapping(path, read_mapping(mapping), kind, shown=shown)
+    console = open_console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for line, told in found.shown:
+        if isinstance(told, Refused):
+            table.add_row(
+                f"line {line:,}", Text(f"refused: {told.code}, {_where(told)}{told.message}"), style="yellow"
+            )
+        else:
+            table.add_row(f"line {line:,}", Text(told))
+    console.print(table)
+    console.print(f"\n{sum_up(found).capitalize()}.", markup=False, style="bold")
+    for code, count in found.reasons.most_common():
+        first = found.first[code]
+        console.print(
+            f"  {code}, {count_rows(count)}; the first in line {first.raw.line:,}: {_where(first)}{first.message}",
+            markup=False,
+            style="yellow",
+        )
+    if found.broken:
+        console.print(f"The file cannot be read on: {found.broken}", markup=False, style="bold red")
+    if warning := draw_warning(found.rows, found.reasons):
+        console.print(warning)
+    console.print(
+        "Nothing was written, and no server asked: what the program has or lacks is seen on import."
+    )
+    return found
+
+
+def _where(refused: Refused) -> str:
+    return f"{refused.column}: " if refused.column else ""
 
 
 def _print_findings(console: Console, findings: Findings) -> None:

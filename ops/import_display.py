@@ -30,6 +30,9 @@ from imports.wording import count_of, count_rows
 from ops.import_hints import draw_warning
 from ops.terminal import NARROW
 
+TRY: Final = (
+    "`mitra import check FILE --mapping MAPPING` tells what a mapping makes of a file, and imports nothing."
+)
 EVERY_SECONDS: Final = 5.0
 """How often a line is written where no terminal can show a bar."""
 
@@ -111,8 +114,9 @@ async def print_account(console: Console, one: Import, *, refused_file: Path | N
     if refused_file is not None:
         rows = "The refused row stands" if one.refused == 1 else "The refused rows stand"
         console.print(f"{rows} in {refused_file}: mend them there, and import that file.", markup=False)
-    if one.state is ImportState.DONE and (warning := draw_warning(one)):
+    if one.state is ImportState.DONE and (warning := draw_warning(one.read, one.reasons)):
         console.print(warning)
+        console.print(TRY, markup=False)
 
 
 def draw_account(one: Import, examples: Mapping[str, Refused]) -> Table:

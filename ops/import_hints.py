@@ -1,5 +1,6 @@
 """What a file that was mostly refused tells whoever sent it: the reasons that struck most, and how each is mended."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from rich.text import Text
@@ -41,23 +42,19 @@ def is_all_refused(one: Import) -> bool:
     return one.read > 0 and one.refused == one.read
 
 
-def draw_warning(one: Import) -> Text | None:
-    """A warning where most rows were refused, with a hint for each of the reasons that struck most; else nothing."""
-    if not one.read or one.refused < WORTH_A_HINT * one.read:
+def draw_warning(rows: int, reasons: Mapping[str, int]) -> Text | None:
+    """A warning where most of so many rows are refused, with a hint for each of the reasons that struck most."""
+    refused = sum(reasons.values())
+    if not rows or refused < WORTH_A_HINT * rows:
         return None
     told = Text()
-    if is_all_refused(one):
-        told.append(f"Warning: nothing was taken in: {_all(one)} refused.", "bold red")
+    if refused < rows:
+        told.append(f"Warning: {refused:,} of {count_rows(rows)} are refused.", "bold yellow")
+    elif rows == 1:
+        told.append("Warning: the only row is refused.", "bold red")
     else:
-        told.append(f"Warning: {one.refused:,} of {count_rows(one.read)} were refused.", "bold yellow")
-    reasons = sorted(one.reasons.items(), key=lambda reason: (-reason[1], reason[0]))
-    for code, count in reasons[:MOST_REASONS]:
+        told.append(f"Warning: all {count_rows(rows)} are refused.", "bold red")
+    for code, count in sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:MOST_REASONS]:
         hint = HINTS.get(code)
         told.append(f"\n  {code}, {count_rows(count)}" + (f": {hint}" if hint else ""))
-    return told.append(
-        "\n`mitra import check FILE --mapping MAPPING` tries a mapping of sales without importing."
-    )
-
-
-def _all(one: Import) -> str:
-    return "the only row was" if one.read == 1 else f"all {count_rows(one.read)} were"
+    return told

@@ -1,5 +1,6 @@
 """`mitra import`: files from real systems, and how far each has come."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,20 @@ import typer
 
 if TYPE_CHECKING:
     from base.settings import Settings
+    from imports.store import Import
+
+ALL_REFUSED = 3
+"""Exit status where a file holds rows and every one of them is refused."""
+
+
+class Kind(StrEnum):
+    """What a file holds."""
+
+    SALES = "sales"
+    PARTNERS = "partners"
+    PRODUCTS = "products"
+    BALANCES = "balances"
+
 
 File = Annotated[Path, typer.Argument(help="A CSV file, perhaps gzipped.", show_default=False)]
 Mapping = Annotated[
@@ -39,16 +54,46 @@ def check(
             help="Write the mapping to this file, which must not be there yet.", show_default="print it"
         ),
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="Try this mapping: tell what the first rows would become, and what would be refused.",
+            show_default="propose one",
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="What the file holds. All but sales are tried by the names of their columns without a mapping.",
+            case_sensitive=False,
+        ),
+    ] = Kind.SALES,
+    rows: Annotated[
+        int, typer.Option(help="How many rows a trial shows one by one.", min=0, max=10_000)
+    ] = 10,
 ) -> None:
-    """Look at a file of sales, and propose a mapping for it. It needs no server, and changes nothing.
+    """Look at a file of sales, and propose a mapping for it; or try a mapping. It needs no server, and changes nothing.
 
-    What stands in each column is told on stderr, the mapping on stdout.
+    What stands in each column is told on stderr, the mapping on stdout. With --mapping, exit status 3 where every row
+    would be refused.
 
-    Example: [bold]mitra import check sales.csv.gz --write sales.toml[/bold]
+    Example: [bold]mitra import check sales.csv.gz --write sales.toml[/bold], then
+    [bold]mitra import check sales.csv.gz --mapping sales.toml[/bold]
     """
-    from ops.import_check import check_import
+    from ops.import_check import check_import, try_import
 
-    check_import(file, write=write)
+    if mapping is None and kind is Kind.SALES:
+        check_import(file, write=write)
+        return
+    if write is not None:
+        raise typer.BadParameter(
+            "a mapping of sales is proposed, or a mapping is tried", param_hint="--write"
+        )
+    from imports.store import ImportKind
+
+    found = try_import(file, mapping, kind=ImportKind(kind.name), shown=rows)
+    if found.rows and found.reasons.total() == found.rows:
+        raise typer.Exit(ALL_REFUSED)
 
 
 def sales(
@@ -66,8 +111,8 @@ def sales(
 ) -> None:
     """Record sales and returns out of an ERP's or a POS system's export. What was recorded before counts once.
 
-    Exit status 0 where the file was taken to its end, whatever was refused; refused rows are written beside it, and
-    can be mended and imported alone. The same command goes on where it was stopped.
+    Exit status 0 where the file was taken to its end, whatever was refused, and 3 where every row was; refused rows are
+    written beside it, and can be mended and imported alone. The same command goes on where it was stopped.
 
     Example: [bold]mitra import sales invoices.csv.gz --mapping invoices.toml[/bold]
     """
@@ -83,7 +128,8 @@ def sales(
     source = ImportSource(file=file, kind=ImportKind.SALES, mapping=text, history=history, program=program)
     with naming(mapping):
         parse_sales_mapping(text)
-        run(import_file(settings, source, importer=import_sales), settings)
+        done = run(import_file(settings, source, importer=import_sales), settings)
+    _exit(done)
 
 
 def partners(
@@ -96,8 +142,8 @@ def partners(
 ) -> None:
     """Create and change partners. What stands already is left alone; what has no column is kept.
 
-    Exit status 0 where the file was taken to its end, whatever was refused; refused rows are written beside it.
-    The same command goes on where it was stopped.
+    Exit status 0 where the file was taken to its end, whatever was refused, and 3 where every row was; refused rows are
+    written beside it. The same command goes on where it was stopped.
 
     Example: [bold]mitra import partners partners.csv --create-regions[/bold]
     """
@@ -142,7 +188,15 @@ def _import(kind: str, file: Path, mapping: str, program: str | None, *, history
     source = ImportSource(file=file, kind=ImportKind(kind), mapping=mapping, history=history, program=program)
     way = WAYS[source.kind]
     way.parse(mapping)
-    run(import_file(settings, source, importer=way.take), settings)
+    _exit(run(import_file(settings, source, importer=way.take), settings))
+
+
+def _exit(done: "Import") -> None:
+    """Say by the exit status where nothing at all was taken."""
+    from ops.import_hints import is_all_refused
+
+    if is_all_refused(done):
+        raise typer.Exit(ALL_REFUSED)
 
 
 def list_all(

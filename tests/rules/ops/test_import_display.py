@@ -112,8 +112,8 @@ def test_counts_agree_with_their_nouns() -> None:
 def test_a_file_of_which_nothing_was_taken_warns_and_hints() -> None:
     one = imported(read=7, reasons={"UNKNOWN_PARTNER": 4, "INVALID_DATE": 1, "NO_SKU": 1, "WRONG_COLUMNS": 1})
     assert is_all_refused(one)
-    told = "\n".join(drawn(draw_warning(one) or "", 200))
-    assert "nothing was taken in: all 7 rows were refused" in told
+    told = "\n".join(drawn(draw_warning(one.read, one.reasons) or "", 200))
+    assert "Warning: all 7 rows are refused." in told
     assert "UNKNOWN_PARTNER, 4 rows: import partners first" in told
     assert "INVALID_DATE, 1 row: look at `format`" in told
     assert "WRONG_COLUMNS" not in told, "three reasons are enough"
@@ -122,7 +122,9 @@ def test_a_file_of_which_nothing_was_taken_warns_and_hints() -> None:
 def test_a_warning_where_most_was_refused_and_none_where_little_was() -> None:
     most = imported(read=4, recorded=1, reasons={"INVALID_DATE": 3})
     assert not is_all_refused(most)
-    assert "3 of 4 rows were refused" in "\n".join(drawn(draw_warning(most) or "", 80))
-    assert draw_warning(imported(read=4, recorded=3, reasons={"INVALID_DATE": 1})) is None
-    assert draw_warning(imported()) is None, "an empty file"
+    assert "Warning: 3 of 4 rows are refused." in "\n".join(
+        drawn(draw_warning(most.read, most.reasons) or "", 80)
+    )
+    assert draw_warning(4, {"INVALID_DATE": 1}) is None
+    assert draw_warning(0, {}) is None, "an empty file"
     assert not is_all_refused(imported())

@@ -140,6 +140,18 @@ def test_what_cannot_be_imported_is_said_in_one_line(
         assert "FAILED" in listed.stdout
 
 
+def test_a_file_of_which_nothing_was_taken_says_so_by_its_exit_status(
+    mitra: Mitra, where: dict[str, str], program: ProgramRow, tmp_path: Path
+) -> None:
+    file = tmp_path / "balances.csv"
+    file.write_text("partner,points\nnobody,100\nnoone,200\n")
+    done = mitra.run("import", "balances", str(file), "--program", program.key, **where)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "Import " in done.stdout
+    assert "Warning: all 2 rows are refused." in done.stdout
+    assert "UNKNOWN_PARTNER, 2 rows: import partners first (`mitra import partners`)" in done.stdout
+
+
 @pytest.fixture
 async def rivals() -> list[str]:
     return [(await make_program()).key for _ in range(2)]
