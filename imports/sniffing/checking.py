@@ -12,7 +12,7 @@ from imports.lines import BrokenFile
 from imports.mapping import NEEDED, Condition, FileFormat
 from imports.rows import RawRow
 from imports.sniffing.columns import MOST, Column, guess_notation, order_of_dates
-from imports.sniffing.fields import Facts, guess_fields
+from imports.sniffing.fields import Facts, guess_fields, says_either
 from imports.sniffing.form import guess_form
 from imports.sniffing.marks import FEW, Sides, guess_condition, guess_no_products, merge_by_case, prefix
 from imports.sniffing.restarts import Restarts, find_restarts
@@ -150,10 +150,21 @@ def _decide_fields(findings: Findings) -> None:
     findings.doubts += doubts
     findings.file = _with_notation(findings.file, notation)
     facts = [
-        Facts(column, is_number=column.numbers(notation) > MOST, is_date=bool(column.dates()))
+        Facts(
+            column,
+            is_number=column.numbers(notation) > MOST,
+            is_date=bool(column.dates()),
+            median=column.median(notation),
+        )
         for column in findings.columns
     ]
     findings.fields = guess_fields(facts, has_header=findings.file.header)
+    for name in ("quantity", "amount"):
+        column = findings.fields.get(name)
+        if column is not None and says_either(column.name):
+            findings.doubts.append(
+                f"{column.name!r} may be how many or how much: by its numbers it is taken for the {name}"
+            )
 
 
 def _with_notation(file: FileFormat, notation: tuple[str, str]) -> FileFormat:
@@ -171,7 +182,7 @@ def _conclude(findings: Findings, beside: _Beside) -> None:
     """What all rows together say."""
     fields = findings.fields
     measured = [fields[name] for name in ("quantity", "price", "amount") if name in fields]
-    if measured:
+    if not all(column.is_whole for column in measured):  # whole numbers do not tell
         findings.file = _with_notation(findings.file, guess_notation(measured)[0])
     if "date" in fields:
         forms = fields["date"].dates() or ["iso"]

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from imports.cells import parse_decimal, parse_instant
@@ -108,6 +109,18 @@ class Column:
         """The share of cells that are numbers in a notation."""
         return self.share(lambda text: _is_number(text, notation))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its numbers have no decimals and no thousands."""
+        return self.share(lambda text: text.lstrip("-").isdecimal()) > MOST
+
+    def median(self, notation: tuple[str, str]) -> Decimal:
+        """The median of its numbers, without their signs; 0 without any."""
+        found = sorted(
+            abs(parse_decimal(text, *notation)) for text in self.some if _is_number(text, notation)
+        )
+        return found[len(found) // 2] if found else Decimal(0)
+
     def share_of_dates(self, form: str) -> float:
         """The share of cells that are dates in a format."""
         return self.share(lambda text: _is_date(text, form))
@@ -135,11 +148,23 @@ def guess_notation(columns: Iterable[Column]) -> tuple[tuple[str, str], list[str
     if not texts:
         return NOTATIONS[0], []
     shares = {notation: sum(_is_number(text, notation) for text in texts) for notation in NOTATIONS}
-    best = max(NOTATIONS, key=lambda notation: shares[notation])
+    is_round = _are_round(texts)
+
+    def rank(notation: tuple[str, str]) -> tuple[int, bool]:
+        return shares[notation], is_round and any(notation[1] and notation[1] in text for text in texts)
+
+    best = max(NOTATIONS, key=rank)
     rivals = [one for one in NOTATIONS if shares[one] == shares[best] and one[0] != best[0]]
     if rivals:
         return best, [f"{texts[0]} may be a decimal or thousands: is {best[0]!r} the decimal sign?"]
     return best, []
+
+
+def _are_round(texts: Sequence[str]) -> bool:
+    """Whether numbers read rather like whole ones with thousands: most of 12.500, 7.000 and 1.250.000 end in 00."""
+    return not any(text.lstrip("-(").startswith("0") for text in texts) and (
+        sum(text.rstrip("-)").endswith("00") for text in texts) > len(texts) / 2
+    )
 
 
 def order_of_dates(forms: Sequence[str]) -> list[str]:

@@ -113,7 +113,7 @@ def test_the_dirty_file_is_recognized() -> None:
         ("Fecha", "date"),
         ("StockCode", "sku"), ("Kode Barang", "sku"), ("Artikelnummer", "sku"), ("Référence", "sku"),
         ("Código artículo", "sku"),
-        ("Qty", "quantity"), ("Jumlah", "quantity"), ("Menge", "quantity"), ("Quantité", "quantity"),
+        ("Qty", "quantity"), ("Jumlah Barang", "quantity"), ("Menge", "quantity"), ("Quantité", "quantity"),
         ("Cantidad", "quantity"),
         ("UnitPrice", "price"), ("Harga Satuan", "price"), ("Stückpreis", "price"), ("Prix unitaire", "price"),
         ("Precio unitario", "price"),
@@ -191,6 +191,57 @@ def test_returns_are_marked_by_what_stands_beside_them(
         row[5] = "-1"
     _, mapping, _ = looked_at(save([[*HEADER, "Kind"], *rows]))
     assert mapping.returns.when == condition
+
+
+@pytest.mark.parametrize(
+    ("headers", "rows", "quantity", "amount", "decimal"),
+    [
+        ("Kts Jumlah", [("3", "12500,50"), ("4", "7250,25"), ("10", "99,75")], "Kts", "Jumlah", ","),
+        (
+            "Kuantum Jumlah",
+            [("3", "12.500,50"), ("4", "7.250,00"), ("10", "99,75")],
+            "Kuantum",
+            "Jumlah",
+            ",",
+        ),
+        ("Kuantum Jumlah", [("3", "12500"), ("4", "7250"), ("10", "99000")], "Kuantum", "Jumlah", "."),
+        ("Kuantum Jumlah", [("3", "12.500"), ("4", "7.200"), ("10", "99.000")], "Kuantum", "Jumlah", ","),
+        ("Jumlah Harga", [("3", "12500,5"), ("4", "7250,0"), ("10", "99,75")], "Jumlah", None, ","),
+        ("Jml Nilai", [("3", "12500,50"), ("4", "7250,00"), ("10", "99,75")], "Jml", "Nilai", ","),
+        ("No Harga Jumlah", [("1", "12,5", "3"), ("2", "7,2", "4"), ("3", "9,7", "8")], "Jumlah", None, ","),
+        ("Jumlah", [("12500,50",), ("7250,00",), ("99,75",)], None, "Jumlah", ","),
+        ("Jumlah", [("125000",), ("7250",), ("8000",)], None, "Jumlah", "."),
+        ("Jumlah", [("12",), ("7",), ("8",)], "Jumlah", None, "."),
+        ("Qty Harga Jumlah", [("3", "12,5", "37,5"), ("4", "7,2", "28,8")], "Qty", "Jumlah", ","),
+        ("Jumlah Total_Qty", [("12500,5", "3"), ("7250,0", "4")], "Total Qty", "Jumlah", ","),
+    ],
+)
+def test_a_word_for_how_many_and_how_much_is_what_its_numbers_are(
+    save: Callable[..., Path],
+    headers: str,
+    rows: list[tuple[str, ...]],
+    quantity: str | None,
+    amount: str | None,
+    decimal: str,
+) -> None:
+    named = [name.replace("_", " ") for name in headers.split()]
+    sold = [
+        [
+            f"F{number}",
+            f"{number % 27 + 1:02}/03/2026",
+            f"T{number % 7}",
+            f"B{number % 5}",
+            *rows[number % len(rows)],
+        ]
+        for number in range(30)
+    ]
+    path = save([["No Faktur", "Tanggal", "Kode Toko", "Kode Barang", *named], *sold], delimiter=";")
+    findings = check_file(path, tell=lambda _: None)
+    found = {name: column.name for name, column in findings.fields.items()}
+    assert (found.get("quantity"), found.get("amount")) == (quantity, amount)
+    assert findings.file.decimal == decimal
+    taken_for = "quantity" if quantity and quantity.startswith("J") else "amount"
+    assert any(f"it is taken for the {taken_for}" in doubt for doubt in findings.doubts)
 
 
 def test_returns_without_a_sign_are_marked_by_a_word(save: Callable[..., Path]) -> None:
