@@ -66,7 +66,7 @@ SETTINGS: Final = DBSettings(
 )
 
 # The next job: one that waits, or whose lease is over. First of those for whom the fewest are under way, then of those
-# whom this worker has not served for the longest ($4: whom it served, the last one at the end); then the one added first.
+# whom this worker has not served for the longest ($4: whom it served, the last at the end); then the one added first.
 TAKE: Final = """
 WITH running AS (
     SELECT coalesce(headers ->> 'behalf', '') AS behalf, count(*) AS jobs FROM pgqueuer
@@ -97,11 +97,12 @@ WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'
 HOLD: Final = """
 SELECT 1 FROM pgqueuer WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked' FOR UPDATE
 """
+# The jobs by what they do: how many wait and run, and for how many seconds the first that waits has been due.
 DEPTH: Final = """
 SELECT entrypoint AS name, count(*) FILTER (WHERE status = 'queued') AS queued,
        count(*) FILTER (WHERE status = 'picked') AS running,
-       coalesce(extract(epoch FROM clock_timestamp() - min(created) FILTER (WHERE status = 'queued')), 0)::float8
-           AS seconds
+       coalesce(greatest(extract(epoch FROM clock_timestamp()
+           - min(execute_after) FILTER (WHERE status = 'queued')), 0), 0)::float8 AS seconds
 FROM pgqueuer GROUP BY entrypoint ORDER BY entrypoint
 """
 DROP_LOG: Final = "DELETE FROM pgqueuer_log WHERE created < now() - $1::interval"
@@ -277,7 +278,8 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much there is to do of one name: jobs that wait, jobs under way, the age in seconds of the oldest waiting."""
+    """How much there is to do of one name: jobs that wait and that are under way, and for how many seconds the first
+    that waits has been due."""
 
     name: str
     queued: int

@@ -19,6 +19,8 @@ from typing import Final
 import asyncpg
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
+from base import jobs
+
 MOST: Final = 100_000
 HELD_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 2.0
@@ -94,13 +96,6 @@ SELECT (SELECT count(*) FROM (SELECT FROM delivery WHERE state = 'QUEUED' LIMIT 
         SELECT due_at FROM delivery WHERE state = 'QUEUED' ORDER BY due_at LIMIT 1
     )), 0), 0)::float8
 """  # noqa: S608
-# The jobs by what they do: how many wait and run, and for how long the first that waits has been due.
-JOBS: Final = """
-SELECT entrypoint, count(*) FILTER (WHERE status = 'queued'), count(*) FILTER (WHERE status = 'picked'),
-    coalesce(greatest(extract(epoch FROM clock_timestamp()
-        - min(execute_after) FILTER (WHERE status = 'queued')), 0), 0)::float8
-FROM pgqueuer GROUP BY entrypoint
-"""
 # Imports that are under way, and for how long the slowest of them has not moved.
 IMPORTS: Final = """
 SELECT s.state, count(i.id),
@@ -151,7 +146,7 @@ READINGS: Final = (
     ),
     Reading(
         "pgqueuer",
-        JOBS,
+        jobs.DEPTH,
         (
             ("mitra_jobs_queued", "Jobs that wait."),
             ("mitra_jobs_running", "Jobs that a worker has taken."),
