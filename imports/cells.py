@@ -97,8 +97,7 @@ def parse_instant(date_text: str, time_text: str, dates: DateFormat) -> datetime
     if len(date_text) + len(time_text) > LONGEST:
         raise ValueError(f"{date_text[:LONGEST]!r} is no date")
     try:
-        read = _read_iso if dates.format == "iso" else _read_by_format
-        found = read(date_text, time_text, dates.format)
+        found = read_written(date_text, time_text, dates.format)
         if found.tzinfo is None:
             found = found.replace(tzinfo=ZoneInfo(dates.time_zone))
         return found.astimezone(UTC)
@@ -106,6 +105,12 @@ def parse_instant(date_text: str, time_text: str, dates: DateFormat) -> datetime
         shown = f"{date_text} {time_text}".strip()
         wanted = "an ISO date" if dates.format == "iso" else f"a date like {dates.format}"
         raise ValueError(f"{shown!r} is not {wanted}") from error
+
+
+def read_written(date_text: str, time_text: str, form: str) -> datetime:
+    """A date and time as they are written, with their offset where they carry one. Raises ValueError, OverflowError."""
+    read = _read_iso if form == "iso" else _read_by_format
+    return read(date_text.strip(), time_text.strip(), form)
 
 
 def _read_iso(date_text: str, time_text: str, _: str) -> datetime:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from imports.cells import parse_decimal, parse_instant
+from imports.cells import parse_decimal, parse_instant, read_written
 from imports.masters.mapping import MasterMapping
 from imports.masters.reading import MasterReader, MasterRow
 from imports.rows import Refused
@@ -17,6 +17,9 @@ from loyalty.ledger.opening import OpeningBalance, OpeningOutcome
 
 FIELDS: Final = {"key": "reference", "grantedOn": "granted_on", "expiresOn": "expires_on"}
 """Fields of a balance whose name in an error is not that of their column."""
+
+NEVER_YEAR: Final = 9999
+"""What ERP systems write where something never expires: the last year that a date can have."""
 
 
 def read_balance(row: MasterRow, mapping: MasterMapping) -> OpeningBalance:
@@ -51,11 +54,13 @@ def _points(row: MasterRow, mapping: MasterMapping) -> int:
 
 
 def _day(row: MasterRow, field: str, mapping: MasterMapping) -> date | None:
-    """A day as it is written; of a time with an offset, the day in the mapping's zone."""
+    """A day as it is written; of a time with an offset, the day in the mapping's zone. None: never."""
     text = row.texts.get(field)
     if text is None:
         return None
     try:
+        if field == "expires_on" and read_written(text, "", mapping.dates.format).year == NEVER_YEAR:
+            return None
         return parse_instant(text, "", mapping.dates).astimezone(ZoneInfo(mapping.dates.time_zone)).date()
     except (ValueError, OverflowError) as error:
         raise Fault(f"{text!r} is no date that can be read", code="INVALID_DATE", field=field) from error
