@@ -15,10 +15,11 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     SpinnerColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from base.database import reading
@@ -30,6 +31,8 @@ from imports.wording import count_of, count_rows
 from ops.import_hints import draw_warning
 from ops.terminal import NARROW
 
+SHORT: Final = 20
+"""Characters of a file's name beside a bar that has little room."""
 TRY: Final = (
     "`mitra import check FILE --mapping MAPPING` tells what a mapping makes of a file, and imports nothing."
 )
@@ -54,6 +57,11 @@ class Tally:
         self.duplicates += step.duplicates
         self.refused += len(step.refused)
 
+    @property
+    def brief(self) -> str:
+        """What fits a narrow terminal."""
+        return f"{count_rows(self.read)}, {self.refused:,} refused"
+
     def __str__(self) -> str:
         duplicates = count_of(self.duplicates, "duplicate")
         return f"{count_rows(self.read)}: {self.recorded:,} recorded, {duplicates}, {self.refused:,} refused"
@@ -66,21 +74,25 @@ def show_progress(console: Console, one: Import) -> Iterator[Tell]:
     if not console.is_terminal:
         yield _lines(console, one, tally)
         return
+    is_wide = console.width >= NARROW
     bars = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=40 if is_wide else 10),
+        *([DownloadColumn(table_column=Column(no_wrap=True))] if is_wide else []),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[tally]}", markup=False),
+        TextColumn("{task.fields[tally]}", markup=False, table_column=Column(no_wrap=True)),
         console=console,
     )
     with bars:
-        task = bars.add_task(one.file_name, total=one.file_size, completed=tally.bytes_read, tally="")
+        name = one.file_name if is_wide or len(one.file_name) <= SHORT else f"{one.file_name[: SHORT - 1]}…"
+        task = bars.add_task(name, total=one.file_size, completed=tally.bytes_read, tally="")
 
         def tell(step: Step) -> None:
             tally.add(step)
-            bars.update(task, completed=tally.bytes_read, tally=str(tally))
+            told = str(tally) if is_wide else tally.brief
+            bars.update(task, completed=tally.bytes_read, tally=told)
 
         yield tell
 

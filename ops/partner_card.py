@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -85,20 +86,25 @@ async def load_card(program: ProgramRow, code: str, *, entries: int, now: dateti
 
 
 def draw_card(card: Card, *, now: datetime) -> RenderableType:
-    """The card, readable at 80 columns."""
+    """The card, readable at 80 columns. Times are those of the partner's zone."""
     partner, region = card.partner, card.catalog.regions[card.partner.region_id]
-    parts: list[RenderableType] = [_draw_balance(card)]
+    place = Text(f"{partner.kind.capitalize()} · {region.name} · {partner.status.lower()}", style="dim")
+    parts: list[RenderableType] = [place, _draw_balance(card)]
     if card.standing is not None:
         parts.append(_draw_tier(card, card.standing))
     head = Panel(
         Group(*parts),
-        title=f"[bold]{partner.name}[/bold] · {partner.code}",
-        subtitle=f"{partner.kind.capitalize()} · {region.name} · {partner.status.lower()}",
+        title=Text.assemble((partner.name, "bold"), f" · {partner.code}"),
         title_align="left",
-        subtitle_align="left",
+        expand=False,
     )
     sections = [head, _draw_missions(card, now), _draw_badges(card), _draw_entries(card)]
     return Group(*(section for section in sections if section is not None))
+
+
+def _local(card: Card, instant: datetime) -> datetime:
+    """As the partner's own clocks show it."""
+    return instant.astimezone(ZoneInfo(card.partner.time_zone))
 
 
 def _draw_balance(card: Card) -> Text:
@@ -117,7 +123,7 @@ def _draw_tier(card: Card, standing: StandingRow) -> Table:
     assert ladder is not None
     tier = ladder.tiers[min(standing.level, len(ladder.tiers) - 1)]
     above = ladder.tiers[standing.level + 1] if standing.level + 1 < len(ladder.tiers) else None
-    since = f" since {standing.since:%Y-%m-%d}" if standing.since else ""
+    since = f" since {_local(card, standing.since):%Y-%m-%d}" if standing.since else ""
     metric = card.catalog.metrics[ladder.metric_id].name.lower()
     row = Table.grid(padding=(0, 2))
     if above is None:
@@ -151,7 +157,7 @@ def _draw_missions(card: Card, now: datetime) -> Table | None:
     table.add_column("so far", justify="right")
     for mission, completed, state in rows:
         title = Text(mission.title, style="bold" if state is MissionState.LIVE else "")
-        title.append(f"\n{_told(mission, completed, state)}", style="green" if completed else "dim")
+        title.append(f"\n{_told(card, mission, completed, state)}", style="green" if completed else "dim")
         for place, objective in enumerate(mission.objectives):
             current = card.progress.meters.get(objective.series_id, ZERO)
             table.add_row(
@@ -168,13 +174,13 @@ def _completed(card: Card, mission: MissionRow) -> datetime | None:
     return None if completion is None or completion.revoked_at is not None else completion.completed_at
 
 
-def _told(mission: MissionRow, completed: datetime | None, state: MissionState) -> str:
+def _told(card: Card, mission: MissionRow, completed: datetime | None, state: MissionState) -> str:
     if completed is not None:
-        return f"completed {completed:%Y-%m-%d}"
+        return f"completed {_local(card, completed):%Y-%m-%d}"
     if state is MissionState.SCHEDULED:
-        return f"from {mission.starts_at:%Y-%m-%d}"
+        return f"from {_local(card, mission.starts_at):%Y-%m-%d}"
     if state is MissionState.LIVE and mission.ends_at is not None:
-        return f"until {mission.ends_at:%Y-%m-%d}"
+        return f"until {_local(card, mission.ends_at):%Y-%m-%d}"
     return state.value.lower()
 
 
@@ -215,8 +221,9 @@ def _draw_entries(card: Card) -> Table | None:
     if not card.entries:
         return None
     reader = Reader(choose_language(card.partner.locale), card.catalog.names)
-    table = Table(title="Last entries", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("booked")
+    title = f"Last entries, in {card.partner.time_zone}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("booked", no_wrap=True)
     table.add_column("points", justify="right")
     table.add_column("balance", justify="right")
     table.add_column("because", ratio=1)
@@ -224,7 +231,7 @@ def _draw_entries(card: Card) -> Table | None:
         reasons = Text("\n").join(Text(reason.detail) for reason in explain(entry.because, reader))
         style = "green" if entry.amount > 0 else "red"
         table.add_row(
-            f"{entry.posted_at:%m-%d %H:%M}",
+            f"{_local(card, entry.posted_at):%Y-%m-%d %H:%M}",
             Text(f"{entry.amount:+,}", style=style),
             f"{entry.balance_after:,}",
             reasons,

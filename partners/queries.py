@@ -17,6 +17,11 @@ WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 """
 PROGRAM: Final = "SELECT id, key, name, currency, time_zone, locale FROM program"
 PROGRAM_KEYS: Final = "SELECT key FROM program ORDER BY key LIMIT $1"
+COUNTED: Final = """
+SELECT g.id, g.key, g.name, g.currency, g.time_zone, g.locale, count(p.id) AS partners
+FROM program g LEFT JOIN partner p ON p.program_id = g.id
+GROUP BY g.id ORDER BY g.key
+"""
 NAMED: Final = 10
 """Programs that an error names."""
 
@@ -34,11 +39,28 @@ class ProgramRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedProgram:
+    """A program, and how many partners it has."""
+
+    program: ProgramRow
+    partners: int
+
+
+@dataclass(frozen=True, slots=True)
 class Regions:
     """A program's region tree: codes by region id, and of each the codes from it up to the root."""
 
     codes: Mapping[int, str]
     lineages: Mapping[int, frozenset[str]]
+
+
+async def list_programs(connection: Connection) -> list[CountedProgram]:
+    """All programs of the installation, by key: for its operator alone."""
+    rows = await connection.fetch(COUNTED)
+    fields = ProgramRow.__dataclass_fields__
+    return [
+        CountedProgram(ProgramRow(**{name: row[name] for name in fields}), row["partners"]) for row in rows
+    ]
 
 
 async def load_regions(connection: Connection, program_id: int) -> Regions:

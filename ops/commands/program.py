@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     programs = typer.Typer(help="The programs of this installation.", no_args_is_help=True)
     programs.command()(create)
+    programs.command("list")(list_all)
     app.add_typer(programs, name="program")
 
 
@@ -49,3 +50,44 @@ async def _create(settings: "Settings", program: "ProgramInput") -> None:
         f"The program {made.key} ({made.name}) is there: {made.currency}, {made.time_zone}, {made.locale}.",
         markup=False,
     )
+
+
+def list_all() -> None:
+    """List the programs: key, name, currency, time zone, and how many partners each has.
+
+    Example: [bold]mitra program list[/bold]
+    """
+    from base.settings import Settings
+    from ops.running import run
+
+    settings = Settings()
+    run(_list(settings), settings)
+
+
+async def _list(settings: "Settings") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from base.database import reading
+    from ops.installation import open_installation
+    from ops.terminal import open_console
+    from partners.queries import list_programs
+
+    async with open_installation(settings), reading() as connection:
+        found = await list_programs(connection)
+    console = open_console()
+    if not found:
+        console.print("There is no program yet: `mitra program create` makes one.", markup=False)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("program", overflow="fold")
+    table.add_column("name")
+    for title in ("currency", "time zone"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("partners", justify="right", no_wrap=True)
+    for one in found:
+        program = one.program
+        name = Text(program.name, no_wrap=True, overflow="ellipsis")
+        table.add_row(Text(program.key), name, program.currency, program.time_zone, f"{one.partners:,}")
+    console.print(table)

@@ -11,6 +11,9 @@ SECONDS = 1.0
 WINDOW = 10
 """Seconds that rates and times are taken over."""
 
+PIPE = 160
+"""How wide a frame is where there is no terminal."""
+
 ATTEMPTS = 3
 """How often `--once` looks for a second time."""
 
@@ -81,6 +84,8 @@ async def _watch(source: "Source", *, once: bool) -> None:  # type: ignore[name-
     from ops.top.snapshot import Passage, Snapshot
 
     console = open_console()
+    if not console.is_terminal:
+        console.width = PIPE  # a frame fills its width
     seen: deque[Snapshot] = deque(maxlen=WINDOW + 1)
 
     async def look() -> RenderableType:

@@ -20,7 +20,7 @@ LATE_SECONDS = 60.0
 
 def draw(frame: Frame | None, *, now: datetime, width: int, problem: str = "") -> RenderableType:
     """The screen. Without a frame it says why there is none."""
-    head = Text.assemble(("mitra top", "bold"), f"  {now:%H:%M:%S}")
+    head = Text.assemble(("mitra top", "bold"), f"  {now:%H:%M:%S}", overflow="fold")
     if problem:
         head.append(f"  {problem}", "yellow")
     if frame is None:
@@ -31,9 +31,9 @@ def draw(frame: Frame | None, *, now: datetime, width: int, problem: str = "") -
     imports = [_imports(frame)] if frame.imports or frame.imports_running else []
     if width < WIDE:
         upper = _side_by_side([_stages(frame.stages)], [_queues(frame)])
-        return Group(head, _ingest(frame), upper, _requests(frame), *imports, _processes(frame))
+        return Group(head, _ingest(frame, width), upper, _requests(frame), *imports, _processes(frame))
     upper = _side_by_side([_stages(frame.stages), _processes(frame)], [_queues(frame), _requests(frame)])
-    return Group(head, _ingest(frame), upper, *imports)
+    return Group(head, _ingest(frame, width), upper, *imports)
 
 
 def _side_by_side(left: Sequence[RenderableType], right: Sequence[RenderableType]) -> Table:
@@ -56,8 +56,9 @@ def _under(table: Table) -> RenderableType:
     return Padding(table, (0, 0, 1, 0))
 
 
-def _ingest(frame: Frame) -> RenderableType:
-    line = Text()
+def _ingest(frame: Frame, width: int) -> RenderableType:
+    """Figures side by side, in as many lines as they take."""
+    lines = [Text()]
     for name, value, is_bad in (
         ("activities", frame.activities["recorded"], False),
         ("lines", frame.lines, False),
@@ -65,8 +66,11 @@ def _ingest(frame: Frame) -> RenderableType:
         ("rejected", frame.activities["rejected"], True),
         ("begun anew", frame.retries, False),
     ):
-        line.append_text(rate(value, bad=is_bad)).append(f" {name}/s   ")
-    return Padding(line, (0, 0, 1, 0))
+        figure = rate(value, bad=is_bad).append(f" {name}/s", "default")
+        if lines[-1] and lines[-1].cell_len + 3 + figure.cell_len > width:
+            lines.append(Text())
+        lines[-1].append("   " if lines[-1] else "").append_text(figure)
+    return Padding(Group(*lines), (0, 0, 1, 0))
 
 
 def _stages(stages: Sequence[Timing]) -> RenderableType:

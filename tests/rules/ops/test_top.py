@@ -1,6 +1,7 @@
 """What `mitra top` makes of metrics pages: rates, quantiles, and a screen that fits."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -136,6 +137,28 @@ def test_the_screen_fits(width: int) -> None:
     ):
         assert words in told, words
     assert "schedule" in told
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_first_line_is_broken_between_figures_only(width: int) -> None:
+    full = replace(
+        busy(),
+        activities=dict.fromkeys(("recorded", "duplicate", "rejected"), 12_345.0),
+        lines=61_725,
+        retries=9_999,
+    )
+    console = Console(file=io.StringIO(), width=width)
+    console.print(draw(full, now=NOW, width=width))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    told = [figure for line in lines for figure in line.strip().split("   ") if figure.endswith("/s")]
+    for figure in (
+        "12,345 activities/s",
+        "61,725 lines/s",
+        "12,345 duplicates/s",
+        "12,345 rejected/s",
+        "9,999 begun anew/s",
+    ):
+        assert figure in told
 
 
 def test_without_a_frame_it_says_why() -> None:

@@ -1,4 +1,6 @@
-"""`mitra program create`: the same again changes nothing, and what is wrong is said in one line."""
+"""`mitra program`: created twice is created once, what is wrong is said in one line, and all are listed."""
+
+from pathlib import Path
 
 from tests.command import Mitra
 
@@ -13,6 +15,33 @@ def test_a_program_is_created_once(mitra: Mitra) -> None:
     assert other.returncode == 1
     assert other.stderr.startswith("mitra: KEY_TAKEN: ")
     assert other.stderr.count("\n") == 1
+
+
+def test_programs_are_listed_with_how_many_partners_they_have(mitra: Mitra, tmp_path: Path) -> None:
+    none = mitra.run("program", "list")
+    assert (none.returncode, none.stderr) == (0, "")
+    assert "There is no program yet" in none.stdout
+    mitra.run(
+        "program",
+        "create",
+        "toko",
+        "--name",
+        "Toko [Kita]",
+        "--currency",
+        "IDR",
+        "--time-zone",
+        "Asia/Jakarta",
+    )
+    mitra.run("program", "create", "harbour", "--name", "Harbour Foods")
+    file = tmp_path / "partners.csv"
+    file.write_text("code,name,kind,region\nS1,Shop,RETAILER,java\nS2,Shop,RETAILER,java\n")
+    mitra.run("import", "partners", str(file), "--create-regions", "--program", "toko")
+    listed = mitra.run("program", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split() for line in listed.stdout.splitlines() if "/" in line or "UTC" in line] == [
+        ["harbour", "Harbour", "Foods", "USD", "UTC", "0"],
+        ["toko", "Toko", "[Kita]", "IDR", "Asia/Jakarta", "2"],
+    ]
 
 
 def test_the_command_shows_an_example(mitra: Mitra) -> None:
