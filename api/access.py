@@ -45,7 +45,10 @@ FACT: Final = _fields(ALL, "id occurredAt postedAt because")
 ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     # ------------------------------------------------------------------------------------------------------ roots
     "Query": _fields(ALL, "viewer")
-    | _fields(READING, "node partner partners missions mission badges tiers leaderboards leaderboard")
+    | _fields(
+        READING,
+        "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement",
+    )
     | _fields(PROGRAM, "metrics earningRules")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
@@ -75,6 +78,11 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "ExpiringPoints": _fields(READING, "amount expiresAt"),
     "LedgerEntry": _fields(READING, "id kind bucket amount balanceAfter occurredAt postedAt because"),
     **_page("LedgerEntry", READING),
+    "WalletStatement": _fields(
+        READING, "partner unit from to timeZone startsAt endsAt buckets totals entries csvUrl"
+    ),
+    "BucketStatement": _fields(READING, "bucket opening change closing"),
+    "StatementTotal": _fields(READING, "kind bucket amount entries"),
     "Because": _fields(ALL, "code step detail value"),
     "TierStanding": _fields(READING, "tier since qualifying next toNext keptUntil projected"),
     "Tier": _fields(ALL, "key name level threshold multiplier"),

@@ -23,6 +23,7 @@ import base.redis
 from api.graphql import routes
 from api.limits import BodyLimit
 from api.problems import json_response, problem
+from api.statements import statement_routes
 from api.uploads import OFFSET, UNDER, upload_routes
 from api.watching import REQUEST_ID, Watching
 from base.pools import open_pools
@@ -67,6 +68,7 @@ def create_app(
             Route("/readyz", _readiness(pending)),
             *routes(settings),
             *upload_routes(settings),
+            *statement_routes(settings),
         ],
         middleware=middleware,
         exception_handlers={HTTPException: _refusal},

@@ -53,11 +53,17 @@ def decode_id(word: str, program: str) -> tuple[str, list[Any]] | None:
 
 def read_cursor(after: str | None, kind: type[Key]) -> Key | None:
     """The key that a cursor holds; None without a cursor. INVALID_CURSOR."""
+    keys = read_keys(after, kind)
+    return None if keys is None else keys[0]
+
+
+def read_keys(after: str | None, *kinds: type[Key]) -> tuple[Key, ...] | None:
+    """The keys that a cursor of several holds, each of its kind; None without a cursor. INVALID_CURSOR."""
     if after is None:
         return None
-    match decode(after):
-        case [key] if type(key) is kind and _is_storable(key):
-            return key
+    keys = decode(after) or []
+    if [type(key) for key in keys] == list(kinds) and all(map(_is_storable, keys)):
+        return tuple(keys)
     raise Invalid("this cursor is of no page of this list", code="INVALID_CURSOR", field=("after",))
 
 

@@ -9,25 +9,20 @@ large a file may be was said when it was announced. A request that breaks off lo
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from tempfile import TemporaryFile
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import Final
 
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from api.access import is_allowed
-from api.auth import Authenticator, Caller, LocalTokens, Unauthenticated, bearer, load_caller
+from api.auth import Authenticator
+from api.context import Context
+from api.files import STATUS, FileDoor, refusal, send_csv, written_file
 from api.ids import decode_id
-from api.problems import json_response, problem, unavailable
-from base.clock import Clock, SystemClock
-from base.database import reading
-from base.errors import DomainError, Forbidden, NotFound
-from base.logs import note
-from base.outages import outage_of
-from base.settings import Settings, signing_key
+from api.problems import json_response, problem
+from base.clock import Clock
+from base.errors import DomainError, NotFound
+from base.settings import Settings
 from imports.listing import write_refused
 from imports.store import find_import
 from imports.uploads import (
@@ -46,12 +41,9 @@ FILE: Final = UNDER + "{id}/file"
 REFUSED: Final = UNDER + "{id}/refused.csv"
 OFFSET: Final = "upload-offset"
 LENGTH: Final = "upload-length"
-READ: Final = 64 * 1024
 
 RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
-STATUS: Final[dict[type[DomainError], int]] = {
-    NotFound: 404,
-    Forbidden: 403,
+OF_UPLOADS: Final = STATUS | {
     UploadGap: 409,
     OtherBytes: 409,
     FileGone: 410,
@@ -66,102 +58,62 @@ class BadRange(DomainError):
     code = "BAD_RANGE"
 
 
-Answer: TypeAlias = Callable[[Request, Caller, int], Awaitable[Response]]
-
-
 def upload_routes(
     settings: Settings, *, clock: Clock | None = None, authenticator: Authenticator | None = None
 ) -> list[Route]:
     """The routes of files."""
-    door = _Door(authenticator or LocalTokens(signing_key(settings)), clock or SystemClock())
+    door = FileDoor(settings, clock=clock, authenticator=authenticator)
+    sent, refused = ("Import", "uploadUrl"), ("Import", "refusedUrl")
     return [
-        Route(FILE, door.opened(door.tell, "uploadUrl"), methods=["HEAD"]),
-        Route(FILE, door.opened(door.take, "uploadUrl"), methods=["PUT"]),
-        Route(REFUSED, door.opened(door.refused, "refusedUrl"), methods=["GET"]),
+        Route(FILE, door.opened(_tell, of=sent, refuse=_refuse), methods=["HEAD"]),
+        Route(FILE, door.opened(_take, of=sent, refuse=_refuse), methods=["PUT"]),
+        Route(REFUSED, door.opened(_refused, of=refused, refuse=_refuse), methods=["GET"]),
     ]
 
 
-class _Door:
-    """Who may pass, and what is answered."""
+def _refuse(error: DomainError) -> Response:
+    if isinstance(error, UploadGap):
+        headers = {OFFSET: str(error.received)}
+        return problem(409, error.code, error.message, headers=headers, received=error.received)
+    return refusal(error, OF_UPLOADS)
 
-    def __init__(self, authenticator: Authenticator, clock: Clock) -> None:
-        self._authenticator = authenticator
-        self._clock = clock
 
-    def opened(self, answer: Answer, field: str) -> Callable[[Request], Awaitable[Response]]:
-        """The endpoint for those who may ask for that field of an import."""
+async def _tell(request: Request, context: Context) -> Response:
+    """How much of the file is here."""
+    number = _number(request, context)
+    return _told(await find_upload(program_id=context.program_id, import_id=number))
 
-        async def endpoint(request: Request) -> Response:
-            try:
-                caller = await self._enter(request)
-                note(operation=f"import.{field}", program=caller.program.key, role=caller.role.value)
-                if not is_allowed(caller.role, "Import", field):
-                    raise Forbidden(f"{caller.role} may not ask for Import.{field}.")
-                return await answer(request, caller, _number(request, caller))
-            except Unauthenticated as error:
-                challenge = {"www-authenticate": "Bearer"}
-                return problem(401, "UNAUTHENTICATED", error.message, headers=challenge, reason=error.reason)
-            except UploadGap as gap:
-                headers = {OFFSET: str(gap.received)}
-                return problem(409, gap.code, gap.message, headers=headers, received=gap.received)
-            except DomainError as error:
-                return problem(STATUS.get(type(error), 400), error.code, error.message)
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody reads it
-            except Exception as error:
-                if (outage := outage_of(error)) is None:
-                    raise
-                return unavailable(outage)
 
-        return endpoint
-
-    async def _enter(self, request: Request) -> Caller:
-        claims = await self._authenticator.verify(bearer(request.headers.get("authorization")))
-        async with reading() as connection:
-            return await load_caller(connection, claims)
-
-    async def tell(self, _: Request, caller: Caller, number: int) -> Response:
-        """How much of the file is here."""
-        return _told(await find_upload(program_id=caller.program.id, import_id=number))
-
-    async def take(self, request: Request, caller: Caller, number: int) -> Response:
-        """Take in what follows upon what is here."""
-        upload = await find_upload(program_id=caller.program.id, import_id=number)
-        start, end = _span(request, upload)
-        return _told(
-            await receive(
-                program_id=caller.program.id,
-                import_id=number,
-                start=start,
-                end=end,
-                chunks=request.stream(),
-                clock=self._clock,
-            )
+async def _take(request: Request, context: Context) -> Response:
+    """Take in what follows upon what is here."""
+    number = _number(request, context)
+    upload = await find_upload(program_id=context.program_id, import_id=number)
+    start, end = _span(request, upload)
+    return _told(
+        await receive(
+            program_id=context.program_id,
+            import_id=number,
+            start=start,
+            end=end,
+            chunks=request.stream(),
+            clock=context.session.clock,
         )
-
-    async def refused(self, _: Request, caller: Caller, number: int) -> Response:
-        """The rows that were refused."""
-        one = await find_import(program_id=caller.program.id, import_id=number)
-        if one is None or not one.refused:
-            raise NotFound("there are no refused rows of such an import")
-        file = cast(BinaryIO, await run_in_threadpool(TemporaryFile))
-        try:
-            await write_refused(one, file)
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        headers = {
-            "content-type": "text/csv",  # in the encoding of the mapping
-            "content-disposition": 'attachment; filename="refused.csv"',
-            "cache-control": "no-store",
-        }
-        return StreamingResponse(_streamed(file), headers=headers)
+    )
 
 
-def _number(request: Request, caller: Caller) -> int:
+async def _refused(request: Request, context: Context) -> Response:
+    """The rows that were refused."""
+    one = await find_import(program_id=context.program_id, import_id=_number(request, context))
+    if one is None or not one.refused:
+        raise NotFound("there are no refused rows of such an import")
+    async with written_file() as file:
+        await write_refused(one, file)
+    return send_csv(file, "refused.csv")  # in the encoding of the mapping
+
+
+def _number(request: Request, context: Context) -> int:
     """The import that the address names."""
-    match decode_id(request.path_params["id"], caller.program.key):
+    match decode_id(request.path_params["id"], context.caller.program.key):
         case "Import", [int(number)]:
             return number
     raise NotFound("there is no such import")
@@ -192,11 +144,3 @@ def _told(upload: Upload) -> Response:
     headers = {OFFSET: str(upload.received), LENGTH: str(upload.size)}
     stated = {"state": upload.state, "received": upload.received, "size": upload.size}
     return json_response(stated, headers=headers)
-
-
-async def _streamed(file: BinaryIO) -> AsyncIterator[bytes]:
-    try:
-        while content := await run_in_threadpool(file.read, READ):
-            yield content
-    finally:
-        file.close()

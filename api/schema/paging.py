@@ -48,11 +48,11 @@ def connect(
     *,
     size: int,
     after: object | None,
-    key: Callable[[Row], str | int],
+    key: Callable[[Row], str | int | tuple[str | int, ...]],
     node: Callable[[Row], T],
 ) -> Connection[T]:
     """A page of `size` out of rows of which there may be one more, which says that there is a next page."""
-    edges = [Edge(cursor=encode((key(row),)), node=node(row)) for row in rows[:size]]
+    edges = [Edge(cursor=_cursor(key(row)), node=node(row)) for row in rows[:size]]
     return Connection(
         edges=edges,
         page_info=PageInfo(
@@ -62,3 +62,7 @@ def connect(
             end_cursor=edges[-1].cursor if edges else None,
         ),
     )
+
+
+def _cursor(key: str | int | tuple[str | int, ...]) -> str:
+    return encode(key if isinstance(key, tuple) else (key,))

@@ -18,6 +18,7 @@ from api.schema.partner import PartnerQuery
 from api.schema.rule import EarningRuleQuery
 from api.schema.search import find_node
 from api.schema.sight import boards_seen, missions_seen
+from api.schema.statement import StatementQuery
 from api.schema.tier import TierQuery
 from api.schema.viewer import ViewerQuery
 from game.missions.states import MissionState, state_of
@@ -84,5 +85,6 @@ class Query(
     EarningRuleQuery,
     ActivityQuery,
     ImportQuery,
+    StatementQuery,
 ):
     pass

@@ -1,6 +1,7 @@
 """Scalars: what travels, and what is refused as malformed, with its path, before anything runs.
 
     DateTime   RFC 3339 with its offset; answered in UTC
+    Date       a day of a calendar: 2026-11-20
     Decimal    exact, as a string; a whole number may come as a JSON number, a fraction may not: it would not be exact
     BigInt     a whole number, |n| < 2^53
     JSON       a JSON object, with numbers of 64 bits, and not too deep
@@ -10,7 +11,7 @@ A literal in a document is read by its own text, so that a decimal there stays e
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, NewType
@@ -37,6 +38,7 @@ DEEPEST: Final = 20
 DATE_TIME: Final = re.compile(
     r"[0-8]\d{3}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DECIMAL: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 
 
@@ -57,6 +59,16 @@ def parse_date_time(value: object) -> datetime:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Malformed(f"{_shown(value)} is no DateTime: {error}") from error
+
+
+def parse_date(value: object) -> date:
+    """A day of a calendar."""
+    if not isinstance(value, str) or not DATE.fullmatch(value):
+        raise Malformed(f"{_shown(value)} is no Date: a day, like 2026-11-20")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise Malformed(f"{_shown(value)} is no Date: {error}") from error
 
 
 def parse_decimal(value: object) -> Decimal:
@@ -143,6 +155,13 @@ SCALARS: Final[Mapping[object, ScalarDefinition]] = {
         serialize=datetime.isoformat,
         parse_value=parse_date_time,
         parse_literal=_literal(parse_date_time, StringValueNode),
+    ),
+    date: scalar(
+        name="Date",
+        description="A day of a calendar, like 2026-11-20.",
+        serialize=date.isoformat,
+        parse_value=parse_date,
+        parse_literal=_literal(parse_date, StringValueNode),
     ),
     Decimal: scalar(
         name="Decimal",

@@ -128,16 +128,17 @@ async def list_entries(
     )
     found: list[list[EntryRow]] = [[] for _ in pages]
     for row in rows:
-        found[row["place"] - 1].append(_entry(row))
+        found[row["place"] - 1].append(entry_of(row))
     return found
 
 
 async def load_entries(connection: Connection, *, program_id: int, transaction_id: int) -> list[EntryRow]:
     """The wallet entries of a transaction. Whether the caller may see its partner is the caller's to check."""
-    return [_entry(row) for row in await connection.fetch(OF_TRANSACTION, program_id, transaction_id)]
+    return [entry_of(row) for row in await connection.fetch(OF_TRANSACTION, program_id, transaction_id)]
 
 
-def _entry(row: Mapping[str, Any]) -> EntryRow:
+def entry_of(row: Mapping[str, Any]) -> EntryRow:
+    """An entry as it was read."""
     return EntryRow(
         partner_id=row["partner_id"],
         unit=row["unit"],

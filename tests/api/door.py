@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from api.auth import issue_token
 from api.graphql import routes
 from api.roles import REGIONAL, Role
+from api.statements import statement_routes
 from api.uploads import upload_routes
 from base.database import reading
 from base.settings import Environment, Settings
@@ -110,7 +111,11 @@ async def open_api(
         await world.partners([elsewhere])
     async with reading() as connection:
         program = await connection.fetchval("SELECT key FROM program WHERE id = $1", world.program_id)
-    served = [*routes(settings, clock=world.clock), *upload_routes(settings, clock=world.clock)]
+    served = [
+        *routes(settings, clock=world.clock),
+        *upload_routes(settings, clock=world.clock),
+        *statement_routes(settings, clock=world.clock),
+    ]
     app = Starlette(routes=served)
     transport = httpx2.ASGITransport(app)
     return Api(world, program, httpx2.AsyncClient(transport=transport, base_url="http://mitra.test"))

@@ -29,6 +29,10 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     "tiers": ("{ tiers { key } }", READERS),
     "leaderboards": ("{ leaderboards { key } }", READERS),
     "leaderboard": ('{ leaderboard(key: "top") { key } }', READERS),
+    "walletStatement": (
+        '{ walletStatement(partner: "shop", from: "2026-11-01", to: "2026-11-30") { unit csvUrl } }',
+        READERS,
+    ),
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
     "activity": ('{ activity(source: "pos", externalId: "a1") { kind } }', f"{READERS} INTEGRATION"),

@@ -1,0 +1,41 @@
+"""Tables for people: CSV that a spreadsheet opens as it is meant, and of which it runs nothing.
+
+Text comes from partners and other systems. A cell that begins like a formula would be run by whoever opens the file, so
+it is led by an apostrophe, which a spreadsheet takes as "this is text" (OWASP, "CSV Injection"). Numbers are numbers.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, Final, TypeAlias
+
+Cell: TypeAlias = str | int | None
+
+FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
+"""With what spreadsheets begin a formula, in wide characters too; and what some drop before they look."""
+
+
+def safe(text: str) -> str:
+    """Text that no spreadsheet runs."""
+    begun = text.lstrip(" \u00a0\u3000\ufeff\0")
+    return f"'{text}" if begun.startswith(FORMULA) else text
+
+
+class Sheet:
+    """A table that is written row by row. The stream stays open."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        # Spreadsheets take a CSV for UTF-8 only where it begins with its mark.
+        self._text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        self._writer = csv.writer(self._text, lineterminator="\r\n")
+
+    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Write rows of texts, whole numbers and empty cells."""
+        self._writer.writerows(
+            [safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+        )
+
+    def end(self) -> None:
+        """Let go of the stream: all is written."""
+        self._text.flush()
+        self._text.detach()
