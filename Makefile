@@ -54,7 +54,7 @@ check: setup ## the checks that run no test
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --cache-dir .cache/import-linter
 
-bench: setup ## print the benchmark rows, floor and Mitra measured in one run (ROWS= for some: ingest, single, two, import)
+bench: setup ## print the benchmark rows, floor and Mitra measured in one run (ROWS= for some: ingest, single, two, import, audit)
 	@$(BIN)/python -m bench $(ROWS)
 
 bench-growth: setup ## the ingest rate with 200,000 partners and 5,000,000 lines there (20 GiB of disk, ten minutes)

@@ -1,7 +1,7 @@
 """`make bench`: prints each row of the targets that exists so far, floor and Mitra in one run.
 
-`python -m bench [ROW …]`: rows are ingest, single, two, import, growth and growth-full; without one, all but the last
-two, which fill a long past first.
+`python -m bench [ROW …]`: rows are ingest, single, two, import, audit, growth and growth-full; without one, all but
+the last two, which fill a long past first.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from typing import Final
 from rich.console import Console
 
 from base.settings import Settings
-from bench import growth, importing, ingest, world
+from bench import auditing, growth, importing, ingest, world
 from bench.report import Row, show
 from ops.embedded import Servers, embedded_servers
 
-ROWS: Final = ("ingest", "single", "two", "import", "growth", "growth-full")
+ROWS: Final = ("ingest", "single", "two", "import", "audit", "growth", "growth-full")
 BY_ITSELF: Final = frozenset({"growth", "growth-full"})
 """What takes so long that it is only done when it is named."""
 
@@ -60,6 +60,8 @@ async def measure(name: str, servers: Servers, folder: Path, console: Console) -
             return await ingest.measure_two(url)
         case "import":
             return [await importing.measure(url, redis_url=servers.redis_url, folder=folder)]
+        case "audit":
+            return [await auditing.measure(url)]
         case "growth":
             return [await growth.measure(url, folder=folder, size=growth.GROWN, tell=console.print)]
         case _:

@@ -25,8 +25,8 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(
             row.name,
-            f"{row.measured:,.0f}",
-            f"{row.floor:,.0f}",
+            _shown(row.measured),
+            _shown(row.floor),
             row.unit,
             f"{row.measured / row.floor:.2f}",
             row.target,
@@ -34,3 +34,7 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     console.print(table)
     for row in rows:
         console.print(f"{row.name}: {row.remark}", soft_wrap=True)
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
