@@ -49,6 +49,8 @@ POINTS: Final = {
     "seasons.closed": "the season is closed, its projection still there",
     "review.loaded": "a page of the past is loaded, nothing corrected",
     "review.saved": "a page of the past is corrected, not committed",
+    "lots.loaded": "what is due of some partners' points is loaded, nothing matured or expired",
+    "lots.saved": "their points are matured and expired, not committed",
     "uploads.stored": "a piece of a file is stored, not committed",
     "uploads.queued": "a file is whole and its job is added, not committed",
     "imports.decided": "a batch of rows is decided, nothing recorded",

@@ -13,12 +13,13 @@ from typing import Final
 from activity.returns import Original, references, resolve_return
 from activity.rules import RETURN, Activity, ActivityInput, Line, Refusal
 from base.numbers import plain
-from game.reaction import react, recall_lot, tell_points
+from game.reaction import react
 from game.state import Before, Moment, State
+from game.wallets import give, recall_lot
 from loyalty.because import Because
 from loyalty.earning.rules import Grant, recallable, returned_share
 from loyalty.ledger.books import MOST, POINT, EntryKind, Transaction
-from loyalty.ledger.rules import grant
+from loyalty.ledger.posting import tell
 from loyalty.tiers.rules import Tier
 from metrics.rules import ONE, MeterKey, Movement
 
@@ -76,7 +77,7 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
             return taken
         return _take_back(state, draft, taken)
     tier, grants = _reckon(state, draft)
-    balance = state.books.wallet(draft.partner_id, POINT).available
+    balance = state.books.wallet(draft.partner_id, POINT).total
     if balance + sum(one.points for one in grants) > MOST:
         return Refusal("TOO_MANY_POINTS", "it would bring the wallet above 2^53 points", ("lines",))
     return _take_in(state, draft, tier, grants)
@@ -170,18 +171,16 @@ def _earn(
         step = transaction.because.add(
             "points", on=step, exact=plain(granted.exact), points=granted.points, unit=POINT
         )
-        grant(
-            state.books,
+        step = give(
+            state,
             transaction,
-            lot_id=state.ids.take(),
-            unit=POINT,
             amount=granted.points,
             kind=EntryKind.EARN,
-            because=step,
+            on=step,
             rule_id=granted.rule.id,
             basis=granted.basis,
         )
-        tell_points(transaction, amount=granted.points, kind=EntryKind.EARN, on=step)
+        tell(transaction, unit=POINT, amount=granted.points, kind=EntryKind.EARN, on=step)
         earned += granted.points
     return earned
 

@@ -1,6 +1,7 @@
 """The load and the write of a batch: every kind of row in one statement, whatever the size of the batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from activity.journal import load_history, load_originals, save_activities
@@ -203,6 +204,17 @@ async def load_lots_into(
     moments = [state.moment_of(lot) for lot in rewards if lot.partner_id in state.partners]
     moved = {one.key for moment in moments for one in counting.count_points(moment, earned=0, rewards=1)}
     await load_meters_into(connection, state, keys=moved - state.meters.keys())
+
+
+async def load_idle_lots_into(connection: Connection, state: State, *, until: datetime) -> None:
+    """Lots of the partners who had earned nothing for too long by `until`: those that earn now lose them first."""
+    idle = {
+        wallet.partner_id
+        for wallet in state.books.wallets.values()
+        if wallet.idle_until is not None and wallet.idle_until <= until
+    }
+    if idle:
+        await load_lots(connection, state.books, program_id=state.plan.program_id, partner_ids=sorted(idle))
 
 
 async def load_meters_into(connection: Connection, state: State, *, keys: Collection[MeterKey]) -> None:

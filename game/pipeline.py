@@ -33,6 +33,7 @@ from game.loading import (
     PlanMoved,
     check_version,
     load_history_into,
+    load_idle_lots_into,
     load_lots_into,
     load_state,
     lock_partners,
@@ -272,6 +273,8 @@ class Batch:
             keys=self._keys(originals),
         )
         self.state.originals.update(originals)
+        until = max(draft.posted_at for draft in self.drafts.values())
+        await load_idle_lots_into(connection, self.state, until=until)
         await self._load_for_returns(connection, fresh)
         failpoints.reach("pipeline.loaded")
         watch.split("load")

@@ -18,6 +18,7 @@ from base.errors import NotFound
 from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
 from loyalty.earning.rules import Earning, EarningRule, RateBasis
+from loyalty.ledger.policies import Policies
 from loyalty.tiers.rules import Ladder, Tier
 from metrics.counting import Counting
 from metrics.rules import LineFilter, Measure, Metric, Series
@@ -26,7 +27,7 @@ from partners.queries import Regions, load_regions
 from partners.rules import Audience
 
 PROGRAM: Final = """
-SELECT id, currency, activity_kinds, config_version FROM program WHERE id = $1
+SELECT id, currency, activity_kinds, settings, config_version FROM program WHERE id = $1
 """
 SERIES: Final = """
 SELECT s.id, s.period, s.time_zone, s.starts_at, s.ends_at, s.filled_at IS NOT NULL AS is_filled,
@@ -65,6 +66,7 @@ class Plan:
     version: int
     currency: str
     kinds: frozenset[str]
+    policies: Policies
     regions: Regions
     counting: Counting
     earning: Earning
@@ -119,6 +121,7 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         version=program["config_version"],
         currency=program["currency"],
         kinds=frozenset(orjson.loads(program["activity_kinds"])),
+        policies=Policies.from_settings(orjson.loads(program["settings"])),
         regions=await load_regions(connection, program_id),
         counting=Counting(series.values()),
         earning=Earning([_rule(row) for row in await connection.fetch(RULES, program_id)]),

@@ -11,9 +11,10 @@ from base.numbers import plain
 from game.badges.rules import Award, Badge
 from game.missions.rules import ONCE, Advance, Completion, Mission, Verdict, judge
 from game.state import Before, Moment, PartnerState, State
+from game.wallets import give, recall_lot
 from loyalty.because import chain
-from loyalty.ledger.books import POINT, EntryKind, Lot, Transaction
-from loyalty.ledger.rules import grant, recall
+from loyalty.ledger.books import POINT, EntryKind, Transaction
+from loyalty.ledger.posting import tell
 from loyalty.tiers.rules import Standing, decide
 from metrics.windows import LIFETIME_START
 
@@ -168,19 +169,12 @@ def _pay(state: State, transaction: Transaction, completion: Completion, *, poin
         carried = {name: value for name, value in step.items() if name not in ("step", "on")}
         place = paid.because.add(step["step"], on=place, **carried)
     place = paid.because.add("reward", on=place, points=points, unit=POINT)
-    grant(
-        state.books,
-        paid,
-        lot_id=state.ids.take(),
-        unit=POINT,
-        amount=points,
-        kind=EntryKind.REWARD,
-        because=place,
-    )
+    give(state, paid, amount=points, kind=EntryKind.REWARD, on=place)
     state.transactions.append(paid)
     state.reward_transactions[paid.key] = paid.id
-    tell_points(
+    tell(
         transaction,
+        unit=POINT,
         amount=points,
         kind=EntryKind.REWARD,
         on=transaction.because.add("reward", on=on, points=points, unit=POINT),
@@ -220,26 +214,6 @@ def _revoke(
             revoke_badge(
                 state, transaction, state.plan.badges[badge_id], completion.partner_id, level=1, on=step
             )
-
-
-def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int, share: str, on: int) -> int:
-    """Take points of a lot back and tell of it; how many were taken."""
-    amount = min(amount, lot.granted - lot.expired - lot.recalled)
-    if amount <= 0:
-        return 0
-    step = transaction.because.add(
-        "reversal", on=on, granted=lot.granted, recalled=lot.recalled, share=share, points=amount
-    )
-    recall(state.books, transaction, lot=lot, amount=amount, because=step)
-    tell_points(transaction, amount=-amount, kind=EntryKind.REVERSE, on=step)
-    return amount
-
-
-def tell_points(transaction: Transaction, *, amount: int, kind: EntryKind, on: int) -> None:
-    """Add the fact that points were posted."""
-    transaction.facts.append(
-        {"type": "PointsPosted", "because": on, "unit": POINT, "amount": amount, "kind": kind.value}
-    )
 
 
 def follow_badge(state: State, transaction: Transaction, badge: Badge, partner_id: int, root: int) -> None:

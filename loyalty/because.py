@@ -10,10 +10,15 @@ The steps, and what they carry besides `step` and `on`:
     rule              rule, version, basis (ACTIVITY, QUANTITY, AMOUNT), rate, counted
     multiplier        tier, multiplier
     points            exact, points, unit: floored once
+    lot               maturesOn, expiresOn (local days, or null), sliding: what is earned puts off the expiry
+    renewed           until (local day): it put off the expiry of points that are kept alive by earning
+    matured           points, unit, lots: they were pending
+    expired           points, unit, lots: they were not used in time
     repaid            points: taken at once for a debt
     return            kind, source, externalId, of: the activity taken back
     reversal          granted, recalled (before), share (0 to 1), points
     owed              points: what could not be taken, as it was spent
+    waived            points, returns: what is not taken back, by the program's policy for returns
     objective         mission, objective, current, target
     mission           mission, window, n
     mission_revoked   mission, window, n
@@ -36,10 +41,15 @@ STEPS = (
     "rule",
     "multiplier",
     "points",
+    "lot",
+    "renewed",
+    "matured",
+    "expired",
     "repaid",
     "return",
     "reversal",
     "owed",
+    "waived",
     "objective",
     "mission",
     "mission_revoked",

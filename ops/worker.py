@@ -23,6 +23,7 @@ from imports.job import ImportJob, drop_abandoned
 from imports.limits import ImportLimits
 from imports.uploads import JOB as IMPORT_JOB
 from leaderboards import projector, rebuild, seasons
+from loyalty.ledger.turning import turn_lots
 from ops.scheduler import Tick
 from push import live, notifier
 from push.channels import open_channels
@@ -58,6 +59,7 @@ class Worker:
         self.ticks: Final = (
             Tick("seasons", 5, self._advance_seasons),
             Tick("review", 1, self._review),
+            Tick("lots", 60, self._turn_lots),
             Tick("boards", 5, self._heal_boards),
             Tick("deliveries", 1, self._deliver),
             Tick("outbox", 30, outbox.drop_consumed),
@@ -81,6 +83,9 @@ class Worker:
 
     async def _review(self) -> None:
         await review_all(self._clock)
+
+    async def _turn_lots(self) -> None:
+        await turn_lots(self._clock.now())
 
     async def _heal_boards(self) -> None:
         await rebuild.heal()

@@ -36,19 +36,29 @@ BROKEN: Final = {
             FROM ledger_entry WHERE program_id = $1 AND partner_id IS NOT NULL
         ) e WHERE balance_after <> balance
     """,
-    "available + pending + held is what the lots have": """
+    "available is what is left of mature lots, pending of the others, held what lots hold": """
         SELECT w.partner_id, w.unit FROM wallet w
         LEFT JOIN lot l ON l.program_id = w.program_id AND l.partner_id = w.partner_id AND l.unit = w.unit
         WHERE w.program_id = $1 GROUP BY w.partner_id, w.unit, w.available, w.pending, w.held
-        HAVING w.available + w.pending + w.held <> coalesce(sum(l.remaining + l.held), 0)
+        HAVING w.available <> coalesce(sum(l.remaining) FILTER (WHERE l.matured), 0)
+            OR w.pending <> coalesce(sum(l.remaining) FILTER (WHERE NOT l.matured), 0)
+            OR w.held <> coalesce(sum(l.held), 0)
     """,
     "a lot's columns are the sums of its movements": """
         SELECT l.id FROM lot l LEFT JOIN lot_movement m ON m.program_id = l.program_id AND m.lot_id = l.id
-        WHERE l.program_id = $1 GROUP BY l.id, l.granted, l.spent, l.reversed, l.repaid
+        WHERE l.program_id = $1 GROUP BY l.id, l.granted, l.held, l.spent, l.expired, l.reversed, l.repaid
         HAVING l.granted <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'GRANTED'), 0)
-            OR l.spent <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'SPENT'), 0)
+            OR l.held <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'HELD'), 0)
+                       - coalesce(sum(m.amount) FILTER (WHERE m.kind IN ('RELEASED', 'CAPTURED')), 0)
+            OR l.spent <> coalesce(sum(m.amount) FILTER (WHERE m.kind IN ('SPENT', 'CAPTURED')), 0)
+            OR l.expired <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'EXPIRED'), 0)
             OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'REVERSED'), 0)
             OR l.repaid <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'REPAID'), 0)
+    """,
+    "sliding lots stand only where their wallet says when they expire": """
+        SELECT l.id FROM lot l JOIN wallet w
+          ON w.program_id = l.program_id AND w.partner_id = l.partner_id AND w.unit = l.unit
+        WHERE l.program_id = $1 AND l.sliding AND l.remaining + l.held > 0 AND w.idle_until IS NULL
     """,
     "debt stands only where nothing is available": """
         SELECT partner_id FROM wallet WHERE program_id = $1 AND debt > 0 AND available > 0

@@ -128,6 +128,8 @@ class Balance:
     available: int = 0
     debt: int = 0
     version: int = 0
+    pending: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +335,8 @@ def _comparable(row: asyncpg.Record) -> tuple[Any, ...]:
 
 
 WALLETS: Final = """
-SELECT p.code, w.available, w.debt, w.version FROM wallet w JOIN partner p ON p.program_id = w.program_id
-AND p.id = w.partner_id WHERE w.program_id = $1
+SELECT p.code, w.available, w.debt, w.version, w.pending, w.held
+FROM wallet w JOIN partner p ON p.program_id = w.program_id AND p.id = w.partner_id WHERE w.program_id = $1
 """
 METERS: Final = """
 SELECT p.code, m.key, s.period, s.time_zone, s.starts_at, t.window_start, t.value, t.reached_at
@@ -385,7 +387,8 @@ EVERYTHING: Final = {
         WHERE e.program_id = $1
     """,
     "lots": """
-        SELECT p.code, a.external_id, r.key, l.granted, l.remaining, l.spent, l.reversed, l.repaid, l.recalled
+        SELECT p.code, a.external_id, r.key, l.granted, l.remaining, l.held, l.spent, l.expired, l.reversed, l.repaid,
+               l.recalled, l.waived, l.matured, l.sliding, l.matures_at, l.expires_at
         FROM lot l JOIN partner p ON p.program_id = l.program_id AND p.id = l.partner_id
         LEFT JOIN activity a ON a.program_id = l.program_id AND a.id = l.activity_id
         LEFT JOIN earning_rule r ON r.program_id = l.program_id AND r.id = l.rule_id WHERE l.program_id = $1

@@ -171,4 +171,4 @@ def _add(whole: Decimal, partly: Mapping[Decimal, Decimal]) -> Fraction:
 
 def recallable(lot: Lot, share: Fraction) -> int:
     """Points a return may still take for this lot once `share` of its basis came back; the remainder goes last."""
-    return int(lot.granted * share) - lot.recalled
+    return int(lot.granted * share) - lot.recalled - lot.waived

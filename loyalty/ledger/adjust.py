@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import orjson
@@ -12,12 +12,20 @@ from base.database import Connection, execute_together, fetch_together, retrying
 from base.errors import Invalid, NotFound
 from base.ids import take_ids
 from loyalty.ledger.books import ADJUSTED, MOST, POINT, Books, EntryKind, Transaction
+from loyalty.ledger.expiry import Expiry, explain_lot
+from loyalty.ledger.maturing import bring_up_to_date, count_due
+from loyalty.ledger.policies import Policies
+from loyalty.ledger.posting import tell
 from loyalty.ledger.rules import grant, withdraw
 from loyalty.ledger.service import build_books, load_lots, read_wallets, save_books, write_wallets
 
 MAX_TEXT: Final = 500
 
-LOCK_PARTNER: Final = "SELECT id, status FROM partner WHERE program_id = $1 AND code = $2 FOR NO KEY UPDATE"
+LOCK_PARTNER: Final = """
+SELECT p.id, coalesce(p.time_zone, g.time_zone) AS time_zone, g.settings
+FROM partner p JOIN program g ON g.id = p.program_id
+WHERE p.program_id = $1 AND p.code = $2 FOR NO KEY UPDATE OF p
+"""
 STORED: Final = "SELECT id, partner_id, because FROM ledger_transaction WHERE program_id = $1 AND key = $2"
 
 
@@ -34,6 +42,14 @@ class Adjustment:
     partner_id: int
     transaction_id: int
     is_new: bool
+
+
+class Giving(NamedTuple):
+    """Whom an adjustment is for, and when what it gives expires."""
+
+    partner_id: int
+    time_zone: str
+    expiry: Expiry
 
 
 async def adjust_points(
@@ -70,7 +86,10 @@ async def adjust_points(
             before = await connection.fetchrow(STORED, program_id, key)
             if before is not None:
                 return _answer_again(before, row["id"], asked)
-            return await _post(connection, program_id, row["id"], key, asked | {"actor": actor}, now)
+            giving = Giving(
+                row["id"], row["time_zone"], Policies.from_settings(orjson.loads(row["settings"])).expiry
+            )
+            return await _post(connection, program_id, giving, key, asked | {"actor": actor}, now)
 
     try:
         return await retrying(work)
@@ -88,43 +107,48 @@ def _answer_again(before: Any, partner_id: int, asked: dict[str, object]) -> Adj
 
 
 async def _post(
-    connection: Connection, program_id: int, partner_id: int, key: str, carried: dict[str, Any], now: datetime
+    connection: Connection, program_id: int, giving: Giving, key: str, carried: dict[str, Any], now: datetime
 ) -> Adjustment:
+    partner_id, amount = giving.partner_id, carried["amount"]
     (wallets,) = await fetch_together(
         connection, read_wallets(program_id=program_id, partner_ids=[partner_id])
     )
     books = build_books(wallets)
-    ids = await take_ids(connection, 2)
+    await load_lots(connection, books, program_id=program_id, partner_ids=[partner_id])
+    ids = await take_ids(connection, 2 + count_due(books, now=now))
+    transactions = bring_up_to_date(books, ids.take, partner_id=partner_id, unit=POINT, now=now)
     posted = Transaction(
         id=ids.take(), partner_id=partner_id, key=key, activity_id=None, occurred_at=now, posted_at=now
     )
+    transactions.append(posted)
     step = posted.because.add("adjustment", **carried)
-    amount = carried["amount"]
-    if books.wallet(partner_id, POINT).available + amount > MOST:
+    if books.wallet(partner_id, POINT).total + amount > MOST:
         raise Invalid("the wallet would hold more than 2^53", code="INVALID_AMOUNT", field=("amount",))
     if amount > 0:
-        _give(books, posted, lot_id=ids.take(), amount=amount, step=step)
+        step = _give(books, posted, giving, lot_id=ids.take(), amount=amount, on=step)
     else:
-        await load_lots(connection, books, program_id=program_id, partner_ids=[partner_id])
         withdraw(books, posted, unit=POINT, amount=-amount, because=step)
-    posted.facts.append(
-        {
-            "type": "PointsPosted",
-            "because": step,
-            "unit": POINT,
-            "amount": amount,
-            "kind": EntryKind.ADJUST.value,
-        }
-    )
+    tell(posted, unit=POINT, amount=amount, kind=EntryKind.ADJUST, on=step)
     await execute_together(connection, write_wallets(program_id=program_id, books=books))
-    await save_books(connection, program_id=program_id, books=books, transactions=[posted])
+    await save_books(connection, program_id=program_id, books=books, transactions=transactions)
     await outbox.write(
-        connection, program_id=program_id, partner_ids=[partner_id], transaction_ids=[posted.id]
+        connection,
+        program_id=program_id,
+        partner_ids=[partner_id],
+        transaction_ids=[one.id for one in transactions if one.facts],
     )
     return Adjustment(partner_id, posted.id, is_new=True)
 
 
-def _give(books: Books, posted: Transaction, *, lot_id: int, amount: int, step: int) -> None:
+def _give(books: Books, posted: Transaction, giving: Giving, *, lot_id: int, amount: int, on: int) -> int:
+    step = explain_lot(
+        posted.because,
+        on=on,
+        matures_at=posted.posted_at,
+        posted_at=posted.posted_at,
+        expiry=giving.expiry,
+        time_zone=giving.time_zone,
+    )
     grant(
         books,
         posted,
@@ -134,4 +158,7 @@ def _give(books: Books, posted: Transaction, *, lot_id: int, amount: int, step: 
         kind=EntryKind.ADJUST,
         because=step,
         account=ADJUSTED,
+        expiry=giving.expiry,
+        time_zone=giving.time_zone,
     )
+    return step

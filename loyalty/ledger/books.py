@@ -18,6 +18,8 @@ WALLET: Final = "WALLET"
 ISSUED: Final = "ISSUED"
 ADJUSTED: Final = "ADJUSTED"
 OPENING: Final = "OPENING"
+EXPIRED: Final = "EXPIRED"
+REDEEMED: Final = "REDEEMED"
 """The accounts: wallets, and those of the system that stand against them."""
 
 
@@ -34,18 +36,27 @@ class EntryKind(StrEnum):
     """What an entry was for."""
 
     EARN = "EARN"
-    REWARD = "REWARD"
+    MATURE = "MATURE"
+    HOLD = "HOLD"
+    CAPTURE = "CAPTURE"
+    RELEASE = "RELEASE"
+    EXPIRE = "EXPIRE"
     REVERSE = "REVERSE"
     ADJUST = "ADJUST"
+    REWARD = "REWARD"
     REPAY = "REPAY"
     OPENING = "OPENING"
 
 
 class MovementKind(StrEnum):
-    """Which column of the lot a movement was added to."""
+    """A move of a lot: held = HELD - RELEASED - CAPTURED, spent = SPENT + CAPTURED, the others as they are called."""
 
     GRANTED = "GRANTED"
+    HELD = "HELD"
+    RELEASED = "RELEASED"
+    CAPTURED = "CAPTURED"
     SPENT = "SPENT"
+    EXPIRED = "EXPIRED"
     REVERSED = "REVERSED"
     REPAID = "REPAID"
 
@@ -91,7 +102,11 @@ class Transaction:
 
 @dataclass(slots=True)
 class Wallet:
-    """A partner's account in one unit. `version` is that of its last entry."""
+    """A partner's account in one unit. `version` is that of its last entry.
+
+    Its sliding lots expire together, at `idle_until`: when nothing was earned for `idle` (90d, 12m). There is such a
+    moment where there is such a lot.
+    """
 
     partner_id: int
     unit: str
@@ -100,7 +115,14 @@ class Wallet:
     held: int = 0
     debt: int = 0
     version: int = 0
+    idle: str | None = None
+    idle_until: datetime | None = None
     changed: bool = False
+
+    @property
+    def total(self) -> int:
+        """All that is the partner's: what may become available at most."""
+        return self.available + self.pending + self.held
 
 
 Basis: TypeAlias = list[tuple[int, str]]
@@ -109,7 +131,10 @@ Basis: TypeAlias = list[tuple[int, str]]
 
 @dataclass(slots=True)
 class Lot:
-    """Points granted together."""
+    """Points granted together: pending until they have `matured`.
+
+    `recalled` is what returns took for it, from anywhere; `waived` what they let go by the program's policy.
+    """
 
     id: int
     partner_id: int
@@ -129,13 +154,21 @@ class Lot:
     reversed: int = 0
     repaid: int = 0
     recalled: int = 0
+    waived: int = 0
+    matured: bool = True
+    sliding: bool = False
     is_new: bool = False
     changed: bool = False
 
     @property
-    def spending_order(self) -> tuple[bool, datetime, datetime, int]:
-        """Spend the earliest expiry first, then the oldest."""
-        return self.expires_at is None, self.expires_at or self.granted_at, self.granted_at, self.id
+    def recallable(self) -> int:
+        """What returns may still ask of it."""
+        return self.granted - self.expired - self.recalled - self.waived
+
+    def spending_order(self, idle_until: datetime | None) -> tuple[bool, datetime, datetime, int]:
+        """Spend the earliest expiry first, then the oldest; a sliding lot expires at its wallet's moment."""
+        expires_at = idle_until if self.sliding else self.expires_at
+        return expires_at is None, expires_at or self.granted_at, self.granted_at, self.id
 
 
 class Books:
@@ -171,10 +204,15 @@ class Books:
             found = self.wallets[key] = Wallet(partner_id, unit)
         return found
 
+    def lots_of(self, partner_id: int, unit: str) -> list[Lot]:
+        """The partner's lots in that unit, as far as they were loaded."""
+        return self._of_wallet[partner_id, unit]
+
     def spendable(self, partner_id: int, unit: str) -> list[Lot]:
-        """The partner's lots with something left, in the order in which they are spent."""
-        mine = (one for one in self._of_wallet[partner_id, unit] if one.remaining > 0)
-        return sorted(mine, key=lambda one: one.spending_order)
+        """The partner's mature lots with something left, in the order in which they are spent."""
+        idle_until = self.wallet(partner_id, unit).idle_until
+        mine = (one for one in self._of_wallet[partner_id, unit] if one.remaining > 0 and one.matured)
+        return sorted(mine, key=lambda one: one.spending_order(idle_until))
 
     def granted_by(self, *, transaction_id: int) -> list[Lot]:
         """The lots that a transaction granted, in that order."""

@@ -5,11 +5,13 @@ They are neither earned nor a reward: no metric counts them, and no tier, missio
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from activity.rules import EARLIEST, Refusal, is_storable
 from loyalty.ledger.books import MOST, OPENING, POINT, Books, EntryKind, Transaction
+from loyalty.ledger.expiry import NEVER, Expiry
+from loyalty.ledger.posting import tell
 from loyalty.ledger.rules import grant
 from metrics.windows import instant_of, local_day
 
@@ -156,16 +158,14 @@ class Opening:
             return Refusal("PARTNER_CLOSED", "the partner is closed", ("partner",))
         if refusal := check_days(given, today=local_day(self.now, holder.time_zone)):
             return refusal
-        if self.books.wallet(holder.id, given.unit).available + given.points > MOST:
+        if self.books.wallet(holder.id, given.unit).total + given.points > MOST:
             return Refusal("TOO_MANY_POINTS", "the wallet would hold 2^53 points or more", ("points",))
         return None
 
     def _post(self, given: OpeningBalance, holder: Holder) -> Transaction:
-        granted_at, expires_at = self.now, None
+        granted_at = self.now
         if given.granted_on is not None:
             granted_at = instant_of(given.granted_on, holder.time_zone)
-        if given.expires_on is not None:
-            expires_at = instant_of(given.expires_on + timedelta(days=1), holder.time_zone)
         posted = Transaction(
             id=self.take_id(),
             partner_id=holder.id,
@@ -185,15 +185,8 @@ class Opening:
             because=step,
             account=OPENING,
             granted_at=granted_at,
-            expires_at=expires_at,
+            expiry=NEVER if given.expires_on is None else Expiry.with_day(given.expires_on),
+            time_zone=holder.time_zone,
         )
-        posted.facts.append(
-            {
-                "type": "PointsPosted",
-                "because": step,
-                "unit": given.unit,
-                "amount": given.points,
-                "kind": EntryKind.OPENING.value,
-            }
-        )
+        tell(posted, unit=given.unit, amount=given.points, kind=EntryKind.OPENING, on=step)
         return posted

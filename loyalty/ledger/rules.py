@@ -1,86 +1,31 @@
-"""The books of a batch: what is posted, bucket by bucket and lot by lot. Pure, whole numbers only.
+"""The books of a batch: what is granted, taken back and withdrawn, bucket by bucket and lot by lot. Pure.
 
-Invariants kept here, and proved by `mitra audit`:
-
-- the entries of a transaction sum to zero per unit: what a wallet gains, a system account gives;
-- each bucket is the sum of its entries; a wallet's entries carry a dense version;
-- available is the sum of the lots' remainders; no bucket is below zero, and debt stands only where available is 0;
-- granted = remaining + held + spent + expired + reversed + repaid, every move of it a `LotMovement`;
-- what returns took for a lot (`recalled`, from wherever it came) never passes granted − expired.
+What returns took for a lot (`recalled`, from wherever it came) never passes granted − expired; what they let go by the
+program's policy (`waived`) is not asked for again. Whoever takes from what is available brings the wallet up to date
+first (`maturing.bring_up_to_date`): the job that matures and expires lots may be late.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from base.errors import Invalid
 from loyalty.ledger.books import (
     ADJUSTED,
     ISSUED,
-    WALLET,
     Basis,
     Books,
     Bucket,
-    Entry,
     EntryKind,
     Lot,
-    LotMovement,
     MovementKind,
     Transaction,
     Wallet,
 )
+from loyalty.ledger.expiry import NEVER, Expiry, expires_at, idle_until, last_day
+from loyalty.ledger.policies import Returns
+from loyalty.ledger.posting import InsufficientPoints, counted, enter, move, offset, only, plan_taking, repay
 
-
-class InsufficientPoints(Invalid):
-    """More is to be taken than is available."""
-
-    code = "INSUFFICIENT_POINTS"
-
-
-def _enter(
-    transaction: Transaction,
-    wallet: Wallet,
-    *,
-    kind: EntryKind,
-    bucket: Bucket,
-    amount: int,
-    because: int,
-    lot_id: int | None = None,
-) -> None:
-    """Post to a bucket. DEBT counts below zero: what is owed."""
-    if bucket is Bucket.AVAILABLE:
-        wallet.available += amount
-        balance = wallet.available
-    else:
-        assert bucket is Bucket.DEBT
-        wallet.debt -= amount
-        balance = -wallet.debt
-    wallet.version += 1
-    wallet.changed = True
-    transaction.entries.append(
-        Entry(
-            unit=wallet.unit,
-            account=WALLET,
-            kind=kind,
-            amount=amount,
-            because=because,
-            partner_id=wallet.partner_id,
-            bucket=bucket,
-            balance_after=balance,
-            version=wallet.version,
-            lot_id=lot_id,
-        )
-    )
-
-
-def _balance(
-    transaction: Transaction, *, account: str, unit: str, kind: EntryKind, amount: int, because: int
-) -> None:
-    transaction.entries.append(Entry(unit=unit, account=account, kind=kind, amount=amount, because=because))
-
-
-def _move(transaction: Transaction, lot: Lot, kind: MovementKind, amount: int) -> None:
-    transaction.movements.append(LotMovement(lot.id, kind, amount))
-    lot.changed = True
+__all__ = ["InsufficientPoints", "Recall", "grant", "plan_recall", "plan_taking", "recall", "withdraw"]
 
 
 def grant(
@@ -96,14 +41,21 @@ def grant(
     rule_id: int | None = None,
     basis: Basis | None = None,
     granted_at: datetime | None = None,
-    expires_at: datetime | None = None,
+    matures_at: datetime | None = None,
+    expiry: Expiry = NEVER,
+    time_zone: str = "UTC",
 ) -> Lot:
-    """Grant `amount` above zero as a lot of its own. A debt is repaid from it at once.
+    """Grant `amount` above zero as a lot of its own: pending until `matures_at`, where that is after it is posted.
 
-    `granted_at` is when it was posted, where left out. Without `expires_at` it never expires.
+    `granted_at` is when it was posted, where left out; days are those of `time_zone`, the partner's. A debt is repaid
+    from it at once, unless it is pending. What is earned puts off the expiry of a wallet's sliding lots; the caller
+    has brought the wallet up to date where these were due.
     """
     assert amount > 0
     wallet = books.wallet(transaction.partner_id, unit)
+    posted_at = transaction.posted_at
+    matures_at = max(matures_at or posted_at, posted_at)
+    matured = matures_at == posted_at
     lot = Lot(
         id=lot_id,
         partner_id=transaction.partner_id,
@@ -112,93 +64,119 @@ def grant(
         activity_id=transaction.activity_id,
         rule_id=rule_id,
         basis=basis,
-        granted_at=granted_at or transaction.posted_at,
-        matures_at=transaction.posted_at,
-        expires_at=expires_at,
+        granted_at=granted_at or posted_at,
+        matures_at=matures_at,
+        expires_at=None
+        if expiry is NEVER
+        else expires_at(expiry, matures_at=matures_at, time_zone=time_zone),
         granted=amount,
         remaining=amount,
+        matured=matured,
+        sliding=expiry.is_sliding,
         is_new=True,
     )
     books.add(lot)
-    _move(transaction, lot, MovementKind.GRANTED, amount)
-    _enter(
-        transaction, wallet, kind=kind, bucket=Bucket.AVAILABLE, amount=amount, because=because, lot_id=lot.id
-    )
-    _balance(transaction, account=account, unit=unit, kind=kind, amount=-amount, because=because)
-    repaid = min(wallet.debt, amount)
-    if repaid:
-        step = transaction.because.add("repaid", on=because, points=repaid)
-        lot.remaining -= repaid
-        lot.repaid += repaid
-        _move(transaction, lot, MovementKind.REPAID, repaid)
-        for bucket, signed in ((Bucket.AVAILABLE, -repaid), (Bucket.DEBT, repaid)):
-            _enter(
-                transaction,
-                wallet,
-                kind=EntryKind.REPAY,
-                bucket=bucket,
-                amount=signed,
-                because=step,
-                lot_id=lot.id,
-            )
+    move(transaction, lot, MovementKind.GRANTED, amount)
+    bucket = Bucket.AVAILABLE if matured else Bucket.PENDING
+    enter(transaction, wallet, kind=kind, bucket=bucket, amount=amount, because=because, lot_id=lot.id)
+    offset(transaction, account=account, unit=unit, kind=kind, amount=-amount, because=because)
+    if matured and wallet.debt:
+        repay(transaction, wallet, [lot], on=because)
+    if lot.sliding:
+        wallet.idle = expiry.term
+        _keep_alive(wallet, start=matures_at, time_zone=time_zone)
+    elif kind is EntryKind.EARN and wallet.idle_until is not None:
+        until = _keep_alive(wallet, start=posted_at, time_zone=time_zone)
+        if until is not None:
+            shown = last_day(until, time_zone).isoformat()
+            transaction.because.add("renewed", on=because, until=shown)
     return lot
 
 
-def plan_taking(lots: Sequence[Lot], amount: int) -> list[tuple[Lot, int]]:
-    """How much to take from each lot, in the order given, until `amount` or nothing is left."""
-    plan = []
-    for lot in lots:
-        taken = min(lot.remaining, amount)
-        if taken:
-            plan.append((lot, taken))
-            amount -= taken
-    return plan
+def _keep_alive(wallet: Wallet, *, start: datetime, time_zone: str) -> datetime | None:
+    """Put off the moment at which sliding lots expire; None where it stays. It never comes nearer."""
+    assert wallet.idle is not None
+    until = idle_until(wallet.idle, start=start, time_zone=time_zone)
+    if wallet.idle_until is not None and until <= wallet.idle_until:
+        return None
+    wallet.idle_until = until
+    wallet.changed = True
+    return until
 
 
-def recall(books: Books, transaction: Transaction, *, lot: Lot, amount: int, because: int) -> int:
-    """Take back what a lot granted: from its own remainder, then from other lots, then as debt.
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """How points of a lot are to be taken back: from its own remainder, from others, as debt, or not at all."""
 
-    Returns what was taken back in all: `amount`, or less where the lot has not so much to answer for.
-    """
-    amount = min(amount, lot.granted - lot.expired - lot.recalled)
-    if amount <= 0:
-        return 0
+    lot: Lot
+    own: int
+    others: Sequence[tuple[Lot, int]]
+    owed: int
+    waived: int
+
+    @property
+    def taken(self) -> int:
+        """What is taken back in all."""
+        return self.own + sum(part for _, part in self.others) + self.owed
+
+
+def plan_recall(books: Books, lot: Lot, *, amount: int, returns: Returns) -> Recall:
+    """How to take back `amount` of what a lot granted, or less where it has not so much to answer for."""
+    amount = max(min(amount, lot.recallable), 0)
+    if lot.matured and returns is Returns.ONLY_PENDING:
+        return Recall(lot, 0, (), 0, amount)
+    own = min(lot.remaining, amount)
+    left = amount - own
+    if not left or returns is Returns.ONLY_PENDING:
+        return Recall(lot, own, (), 0, left)
+    lots = [one for one in books.spendable(lot.partner_id, lot.unit) if one.id != lot.id]
+    others = plan_taking(lots, left)
+    left -= sum(part for _, part in others)
+    owed = left if returns is Returns.DEBT else 0
+    return Recall(lot, own, others, owed, left - owed)
+
+
+def recall(books: Books, transaction: Transaction, planned: Recall, *, because: int) -> None:
+    """Take back what is planned. The order is the lot's own remainder, then other lots, then debt."""
+    lot = planned.lot
     wallet = books.wallet(lot.partner_id, lot.unit)
-    others = [] if lot.remaining >= amount else books.spendable(lot.partner_id, lot.unit)
-    taken = 0
-    for source, part in plan_taking([lot, *(one for one in others if one.id != lot.id)], amount):
+    own = [(lot, planned.own)] if planned.own else []
+    for source, part in [*own, *planned.others]:
         source.remaining -= part
         source.reversed += part
-        _move(transaction, source, MovementKind.REVERSED, part)
-        taken += part
-    lot.recalled += amount
+        move(transaction, source, MovementKind.REVERSED, part)
+    taken = planned.taken
+    lot.recalled += taken
+    lot.waived += planned.waived
     lot.changed = True
+    from_available = sum(part for _, part in planned.others)
+    if lot.matured:
+        from_available += planned.own
+    elif planned.own:
+        _reverse(transaction, wallet, lot, bucket=Bucket.PENDING, amount=planned.own, because=because)
+    if from_available:
+        _reverse(transaction, wallet, lot, bucket=Bucket.AVAILABLE, amount=from_available, because=because)
+    if planned.owed:
+        step = transaction.because.add("owed", on=because, **counted(planned.owed, lot.unit))
+        _reverse(transaction, wallet, lot, bucket=Bucket.DEBT, amount=planned.owed, because=step)
     if taken:
-        _enter(
-            transaction,
-            wallet,
-            kind=EntryKind.REVERSE,
-            bucket=Bucket.AVAILABLE,
-            amount=-taken,
-            because=because,
-            lot_id=lot.id,
+        offset(
+            transaction, account=ISSUED, unit=lot.unit, kind=EntryKind.REVERSE, amount=taken, because=because
         )
-    owed = amount - taken
-    if owed:
-        step = transaction.because.add("owed", on=because, points=owed)
-        _enter(
-            transaction,
-            wallet,
-            kind=EntryKind.REVERSE,
-            bucket=Bucket.DEBT,
-            amount=-owed,
-            because=step,
-            lot_id=lot.id,
-        )
-    _balance(
-        transaction, account=ISSUED, unit=lot.unit, kind=EntryKind.REVERSE, amount=amount, because=because
+
+
+def _reverse(
+    transaction: Transaction, wallet: Wallet, lot: Lot, *, bucket: Bucket, amount: int, because: int
+) -> None:
+    enter(
+        transaction,
+        wallet,
+        kind=EntryKind.REVERSE,
+        bucket=bucket,
+        amount=-amount,
+        because=because,
+        lot_id=lot.id,
     )
-    return amount
 
 
 def withdraw(books: Books, transaction: Transaction, *, unit: str, amount: int, because: int) -> None:
@@ -207,11 +185,18 @@ def withdraw(books: Books, transaction: Transaction, *, unit: str, amount: int, 
     wallet = books.wallet(transaction.partner_id, unit)
     if wallet.available < amount:
         raise InsufficientPoints(f"{wallet.available} are available", field=("amount",))
-    for lot, part in plan_taking(books.spendable(transaction.partner_id, unit), amount):
+    plan = plan_taking(books.spendable(transaction.partner_id, unit), amount)
+    for lot, part in plan:
         lot.remaining -= part
         lot.spent += part
-        _move(transaction, lot, MovementKind.SPENT, part)
-    _enter(
-        transaction, wallet, kind=EntryKind.ADJUST, bucket=Bucket.AVAILABLE, amount=-amount, because=because
+        move(transaction, lot, MovementKind.SPENT, part)
+    enter(
+        transaction,
+        wallet,
+        kind=EntryKind.ADJUST,
+        bucket=Bucket.AVAILABLE,
+        amount=-amount,
+        because=because,
+        lot_id=only(plan),
     )
-    _balance(transaction, account=ADJUSTED, unit=unit, kind=EntryKind.ADJUST, amount=amount, because=because)
+    offset(transaction, account=ADJUSTED, unit=unit, kind=EntryKind.ADJUST, amount=amount, because=because)

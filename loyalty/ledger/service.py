@@ -1,6 +1,7 @@
 """The books' rows: loaded in sets for the partners of a batch, written in sets."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -9,18 +10,23 @@ from base.database import Connection, Statement
 from loyalty.ledger.books import WALLET, Books, Lot, Transaction, Wallet
 
 LOAD_WALLETS: Final = """
-SELECT partner_id, unit, available, pending, held, debt, version
+SELECT partner_id, unit, available, pending, held, debt, version, idle, idle_until
 FROM wallet WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
 LOT: Final = """
 SELECT l.id, l.partner_id, l.unit, l.transaction_id, l.activity_id, l.rule_id, l.basis, l.granted_at, l.matures_at,
-       l.expires_at, l.granted, l.remaining, l.held, l.spent, l.expired, l.reversed, l.repaid, l.recalled
+       l.expires_at, l.granted, l.remaining, l.held, l.spent, l.expired, l.reversed, l.repaid, l.recalled,
+       l.waived, l.matured, l.sliding
 FROM lot l
 """
-# What a recall may take from: all that has something left.
+# What can be taken from, or may be given back to: all that has something left or held.
 LOAD_OPEN_LOTS: Final = (
-    f"{LOT} WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.remaining > 0"
+    f"{LOT} WHERE l.program_id = $1 AND l.partner_id = ANY($2::bigint[]) AND l.remaining + l.held > 0"
 )
+# Of these the lots that are due at $3: to mature, to expire, or to see whether their wallet has been idle too long.
+LOAD_DUE_LOTS: Final = f"""
+{LOAD_OPEN_LOTS} AND (NOT l.matured AND l.matures_at <= $3 OR l.expires_at <= $3 OR l.sliding)
+"""
 # What a recall may be for: the lots of the activities that come back, and the rewards of the completions they held up.
 LOAD_SOURCE_LOTS: Final = f"""
 {LOT} WHERE l.program_id = $1 AND l.activity_id = ANY($2::bigint[])
@@ -31,18 +37,20 @@ WHERE t.program_id = $1 AND t.key = ANY($3::text[]) AND l.rule_id IS NULL
 LOAD_KEYS: Final = "SELECT key, id FROM ledger_transaction WHERE program_id = $1 AND key = ANY($2::text[])"
 
 SAVE_WALLETS: Final = """
-INSERT INTO wallet (program_id, partner_id, unit, available, pending, held, debt, version)
-SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+INSERT INTO wallet (program_id, partner_id, unit, available, pending, held, debt, version, idle, idle_until)
+SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+                         $9::text[], $10::timestamptz[])
 ON CONFLICT (program_id, partner_id, unit)
 DO UPDATE SET available = excluded.available, pending = excluded.pending, held = excluded.held,
-              debt = excluded.debt, version = excluded.version
+              debt = excluded.debt, version = excluded.version, idle = excluded.idle, idle_until = excluded.idle_until
 """
 SAVE_LOTS: Final = """
 UPDATE lot SET remaining = k.remaining, held = k.held, spent = k.spent, expired = k.expired, reversed = k.reversed,
-               repaid = k.repaid, recalled = k.recalled
+               repaid = k.repaid, recalled = k.recalled, waived = k.waived, matured = k.matured, sliding = k.sliding,
+               expires_at = k.expires_at
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[])
-  AS k (id, remaining, held, spent, expired, reversed, repaid, recalled)
+            $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[], $13::timestamptz[])
+  AS k (id, remaining, held, spent, expired, reversed, repaid, recalled, waived, matured, sliding, expires_at)
 WHERE lot.program_id = $1 AND lot.id = k.id
 """
 
@@ -92,6 +100,9 @@ LOT_COLUMNS: Final = (
     "reversed",
     "repaid",
     "recalled",
+    "waived",
+    "matured",
+    "sliding",
 )
 MOVEMENT_COLUMNS: Final = ("program_id", "lot_id", "transaction_id", "number", "kind", "amount")
 
@@ -116,8 +127,19 @@ async def load_lots(
     keys: Sequence[str] = (),
 ) -> None:
     """Into `books`: the partners' lots with something left, and those granted by the activities and keys named."""
-    rows = list(await connection.fetch(LOAD_OPEN_LOTS, program_id, partner_ids))
-    rows += await connection.fetch(LOAD_SOURCE_LOTS, program_id, activity_ids, keys)
+    _add_lots(books, await connection.fetch(LOAD_OPEN_LOTS, program_id, partner_ids))
+    if activity_ids or keys:
+        _add_lots(books, await connection.fetch(LOAD_SOURCE_LOTS, program_id, activity_ids, keys))
+
+
+async def load_due_lots(
+    connection: Connection, books: Books, *, program_id: int, partner_ids: Sequence[int], now: datetime
+) -> None:
+    """Into `books`: of the partners' lots those that are needed to bring their wallets up to date."""
+    _add_lots(books, await connection.fetch(LOAD_DUE_LOTS, program_id, partner_ids, now))
+
+
+def _add_lots(books: Books, rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         values = list(row)
         if values[6] is not None:
@@ -146,6 +168,8 @@ def write_wallets(*, program_id: int, books: Books) -> Statement:
             [one.held for one in wallets],
             [one.debt for one in wallets],
             [one.version for one in wallets],
+            [one.idle for one in wallets],
+            [one.idle_until for one in wallets],
         ),
     )
 
@@ -176,6 +200,10 @@ async def save_books(
             [one.reversed for one in changed],
             [one.repaid for one in changed],
             [one.recalled for one in changed],
+            [one.waived for one in changed],
+            [one.matured for one in changed],
+            [one.sliding for one in changed],
+            [one.expires_at for one in changed],
         )
     await _copy(
         connection,
@@ -261,4 +289,7 @@ def _lot(program_id: int, one: Lot) -> tuple[Any, ...]:
         one.reversed,
         one.repaid,
         one.recalled,
+        one.waived,
+        one.matured,
+        one.sliding,
     )

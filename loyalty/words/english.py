@@ -94,6 +94,29 @@ def _opening(step: Mapping[str, Any], say: Speech) -> str:
     return told
 
 
+def _counted(step: Mapping[str, Any], say: Speech) -> str:
+    return say.points(step["points"], step.get("unit", "POINT"))
+
+
+def _lot(step: Mapping[str, Any], say: Speech) -> str:
+    told = []
+    if step["maturesOn"] is not None:
+        told.append(f"Pending until {say.day(step['maturesOn'])}")
+    if step["expiresOn"] is not None:
+        valid = "valid" if told else "Valid"
+        told.append(f"{valid} through {say.day(step['expiresOn'])}")
+    if step["sliding"]:
+        told.append("longer whenever points are earned before")
+    return ", ".join(told)
+
+
+def _waived(step: Mapping[str, Any], say: Speech) -> str:
+    points = _counted(step, say)
+    if step["returns"] == "ONLY_PENDING":
+        return f"{points} were no longer pending, and are not taken back"
+    return f"{points} had been spent before, and are not taken back"
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Activity",
@@ -105,7 +128,20 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         lambda s, say: f"{say.bare('tier', s['tier'])} multiplies by {say.number(s['multiplier'])}",
     ),
     "points": ("Points", _floored),
-    "repaid": ("Repayment", lambda s, say: f"{say.points(s['points'])} went to what was owed"),
+    "lot": ("Validity", _lot),
+    "renewed": (
+        "Renewal",
+        lambda s, say: f"Points that are kept alive by earning are now valid through {say.day(s['until'])}",
+    ),
+    "matured": (
+        "Available",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} were pending, and are now available",
+    ),
+    "expired": (
+        "Expiry",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} were not used in time, and have expired",
+    ),
+    "repaid": ("Repayment", lambda s, say: f"{_counted(s, say)} went to what was owed"),
     "return": (
         "Return",
         lambda s, say: (
@@ -113,7 +149,8 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "reversal": ("Taken back", _reversal),
-    "owed": ("Owed", lambda s, say: f"{say.points(s['points'])} had been spent before, and are owed"),
+    "owed": ("Owed", lambda s, say: f"{_counted(s, say)} had been spent before, and are owed"),
+    "waived": ("Let go", _waived),
     "objective": (
         "Objective",
         lambda s, say: (

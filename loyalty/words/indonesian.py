@@ -92,6 +92,29 @@ def _opening(step: Mapping[str, Any], say: Speech) -> str:
     return told
 
 
+def _counted(step: Mapping[str, Any], say: Speech) -> str:
+    return say.points(step["points"], step.get("unit", "POINT"))
+
+
+def _lot(step: Mapping[str, Any], say: Speech) -> str:
+    told = []
+    if step["maturesOn"] is not None:
+        told.append(f"Tertunda sampai {say.day(step['maturesOn'])}")
+    if step["expiresOn"] is not None:
+        valid = "berlaku" if told else "Berlaku"
+        told.append(f"{valid} sampai {say.day(step['expiresOn'])}")
+    if step["sliding"]:
+        told.append("diperpanjang setiap kali poin diperoleh sebelumnya")
+    return ", ".join(told)
+
+
+def _waived(step: Mapping[str, Any], say: Speech) -> str:
+    points = _counted(step, say)
+    if step["returns"] == "ONLY_PENDING":
+        return f"{points} tidak lagi tertunda, dan tidak ditarik kembali"
+    return f"{points} sudah dibelanjakan, dan tidak ditarik kembali"
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Aktivitas",
@@ -103,7 +126,20 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         lambda s, say: f"{say.bare('tier', s['tier'])} mengalikan dengan {say.number(s['multiplier'])}",
     ),
     "points": ("Poin", _floored),
-    "repaid": ("Pelunasan", lambda s, say: f"{say.points(s['points'])} melunasi yang terutang"),
+    "lot": ("Masa berlaku", _lot),
+    "renewed": (
+        "Perpanjangan",
+        lambda s, say: f"Poin yang diperpanjang oleh perolehan kini berlaku sampai {say.day(s['until'])}",
+    ),
+    "matured": (
+        "Tersedia",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} tadinya tertunda, dan kini tersedia",
+    ),
+    "expired": (
+        "Kedaluwarsa",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} tidak dipakai pada waktunya, dan kedaluwarsa",
+    ),
+    "repaid": ("Pelunasan", lambda s, say: f"{_counted(s, say)} melunasi yang terutang"),
     "return": (
         "Retur",
         lambda s, say: (
@@ -111,7 +147,8 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "reversal": ("Ditarik kembali", _reversal),
-    "owed": ("Terutang", lambda s, say: f"{say.points(s['points'])} sudah dibelanjakan, dan kini terutang"),
+    "owed": ("Terutang", lambda s, say: f"{_counted(s, say)} sudah dibelanjakan, dan kini terutang"),
+    "waived": ("Direlakan", _waived),
     "objective": (
         "Sasaran",
         lambda s, say: (

@@ -98,14 +98,30 @@ TOLD: Final = sql_check(
 
 COVERED: Final = sql_check(
     "wallets and lots",
-    "available, pending and held together are what the lots have left and held",
+    "available is what is left of the mature lots, pending of the others, and held what the lots hold",
     rows=WALLETS,
     wrong="""
     SELECT 'partner ' || coalesce(w.partner_id, l.partner_id) || ' ' || coalesce(w.unit, l.unit)
     FROM (SELECT * FROM wallet WHERE program_id = $1) w
-    FULL JOIN (SELECT partner_id, unit, sum(remaining + held) AS points FROM lot WHERE program_id = $1
-               GROUP BY partner_id, unit) l ON l.partner_id = w.partner_id AND l.unit = w.unit
-    WHERE coalesce(w.available + w.pending + w.held, 0) <> coalesce(l.points, 0)
+    FULL JOIN (SELECT partner_id, unit, coalesce(sum(remaining) FILTER (WHERE matured), 0) AS available,
+                      coalesce(sum(remaining) FILTER (WHERE NOT matured), 0) AS pending, sum(held) AS held
+               FROM lot WHERE program_id = $1 GROUP BY partner_id, unit) l
+           ON l.partner_id = w.partner_id AND l.unit = w.unit
+    WHERE (coalesce(w.available, 0), coalesce(w.pending, 0), coalesce(w.held, 0))
+       <> (coalesce(l.available, 0), coalesce(l.pending, 0), coalesce(l.held, 0))
+    """,
+)
+
+SLIDING: Final = sql_check(
+    "sliding lots",
+    "a wallet that has sliding lots has the moment at which they expire",
+    rows=WALLETS,
+    wrong="""
+    SELECT 'partner ' || w.partner_id || ' ' || w.unit
+    FROM wallet w
+    LEFT JOIN (SELECT DISTINCT partner_id, unit FROM lot
+               WHERE program_id = $1 AND sliding AND remaining + held > 0) l USING (partner_id, unit)
+    WHERE w.program_id = $1 AND w.idle_until IS NULL AND l.partner_id IS NOT NULL
     """,
 )
 
@@ -121,10 +137,11 @@ ACCOUNTED: Final = sql_check(
 
 RECALLED: Final = sql_check(
     "recalls",
-    "returns never took more for a lot than it was granted and did not expire",
+    "returns never took more for a lot than it was granted and did not expire, nor took what they had let go",
     rows=LOTS,
     wrong="""
-    SELECT 'lot ' || id FROM lot WHERE program_id = $1 AND NOT recalled BETWEEN 0 AND granted - expired
+    SELECT 'lot ' || id FROM lot
+    WHERE program_id = $1 AND NOT (recalled BETWEEN 0 AND granted - expired AND waived BETWEEN 0 AND granted - recalled)
     """,
 )
 
@@ -135,15 +152,18 @@ MOVED: Final = sql_check(
     wrong="""
     SELECT 'lot ' || l.id FROM lot l
     LEFT JOIN (SELECT lot_id, coalesce(sum(amount) FILTER (WHERE kind = 'GRANTED'), 0) AS granted,
-                      coalesce(sum(amount) FILTER (WHERE kind = 'SPENT'), 0) AS spent,
+                      coalesce(sum(CASE kind WHEN 'HELD' THEN amount WHEN 'RELEASED' THEN -amount
+                                             WHEN 'CAPTURED' THEN -amount END), 0) AS held,
+                      coalesce(sum(amount) FILTER (WHERE kind IN ('SPENT', 'CAPTURED')), 0) AS spent,
+                      coalesce(sum(amount) FILTER (WHERE kind = 'EXPIRED'), 0) AS expired,
                       coalesce(sum(amount) FILTER (WHERE kind = 'REVERSED'), 0) AS reversed,
                       coalesce(sum(amount) FILTER (WHERE kind = 'REPAID'), 0) AS repaid
                FROM lot_movement WHERE program_id = $1 GROUP BY lot_id) m ON m.lot_id = l.id
-    WHERE l.program_id = $1 AND (l.granted, l.spent, l.reversed, l.repaid)
-       IS DISTINCT FROM (m.granted, m.spent, m.reversed, m.repaid)
+    WHERE l.program_id = $1 AND (l.granted, l.held, l.spent, l.expired, l.reversed, l.repaid)
+       IS DISTINCT FROM (m.granted, m.held, m.spent, m.expired, m.reversed, m.repaid)
     """,
 )
 
 BOOKS: Final[tuple[Check, ...]] = (
-    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, ACCOUNTED, RECALLED, MOVED,
+    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED,
 )  # fmt: skip

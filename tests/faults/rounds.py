@@ -30,6 +30,8 @@ from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
+from loyalty.ledger.opening import OpeningBalance, open_balances
+from loyalty.ledger.turning import turn_lots_of
 from metrics.rules import Measure
 from metrics.windows import Period
 from ops.audit.boards import look_at_boards
@@ -140,6 +142,8 @@ class Player:
         clock.advance_to(start_of(number))
         for batch in batches_of(number):
             await self._insist(lambda: self._accept(batch))  # noqa: B023
+        await self._insist(lambda: self._open_balances(number))
+        await self._insist(lambda: turn_lots_of(world.program_id, start_of(number) + APART / 2))
         await self._insist(lambda: self._send(number))
         await self._insist(self._work)
         await self._insist(lambda: world.count(f"late-{number}", Measure.AMOUNT, kinds=["SALE"]))
@@ -170,6 +174,16 @@ class Player:
 
     async def _accept(self, batch: Sequence[ActivityInput]) -> None:
         outcomes = await self.world.record(*batch)
+        assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
+
+    async def _open_balances(self, number: int) -> None:
+        """Points that are good for a day."""
+        expires_on = (start_of(number) + timedelta(days=1)).date()
+        balances = [OpeningBalance(f"{number}-{shop}", shop, 7, expires_on=expires_on) for shop in SHOPS]
+        now = self.world.clock.now()
+        outcomes = await open_balances(
+            program_id=self.world.program_id, balances=balances, actor="test", now=now
+        )
         assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
 
     async def _send(self, number: int) -> None:

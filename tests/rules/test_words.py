@@ -19,13 +19,25 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"exact": "1", "points": 1, "unit": "POINT"},
         {"exact": "7", "points": 7, "unit": "USD"},
     ],
-    "repaid": [{"points": 5}],
+    "lot": [
+        {"maturesOn": "2026-12-01", "expiresOn": "2027-11-30", "sliding": False},
+        {"maturesOn": None, "expiresOn": "2027-11-30", "sliding": True},
+        {"maturesOn": "2026-12-01", "expiresOn": None, "sliding": False},
+    ],
+    "renewed": [{"until": "2027-02-20"}],
+    "matured": [{"points": 120, "unit": "POINT", "lots": 2}],
+    "expired": [{"points": 1, "unit": "POINT", "lots": 1}],
+    "repaid": [{"points": 5}, {"points": 5, "unit": "IDR"}],
     "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
     "reversal": [
         {"granted": 100, "recalled": 0, "share": "0.333333333", "points": 33},
         {"granted": 100, "recalled": 33, "share": "1", "points": 67},
     ],
     "owed": [{"points": 12}],
+    "waived": [
+        {"points": 12, "returns": "WITHIN_BALANCE"},
+        {"points": 12, "returns": "ONLY_PENDING"},
+    ],
     "objective": [{"mission": "autumn", "objective": "sales", "current": "12.000", "target": "10"}],
     "mission": [
         {"mission": "autumn", "window": "once", "n": 1},

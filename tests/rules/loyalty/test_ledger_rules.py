@@ -3,14 +3,16 @@
 import pytest
 
 from loyalty.ledger.books import POINT, Books, EntryKind, Lot, Transaction
-from loyalty.ledger.rules import InsufficientPoints, grant, plan_taking, recall, withdraw
+from loyalty.ledger.policies import Returns
+from loyalty.ledger.rules import InsufficientPoints, grant, plan_recall, plan_taking, recall, withdraw
 from tests.rules.pieces import AT, SHOP
 
 
 class Ledger:
     """One partner's books; every transaction posted is checked."""
 
-    def __init__(self) -> None:
+    def __init__(self, returns: Returns = Returns.DEBT) -> None:
+        self.returns = returns
         self.books = Books()
         self.number = 0
 
@@ -34,9 +36,10 @@ class Ledger:
 
     def recall(self, lot: Lot, amount: int) -> int:
         posted = self.post()
-        taken = recall(self.books, posted, lot=lot, amount=amount, because=0)
+        planned = plan_recall(self.books, lot, amount=amount, returns=self.returns)
+        recall(self.books, posted, planned, because=0)
         self.check(posted)
-        return taken
+        return planned.taken
 
     def withdraw(self, amount: int) -> None:
         posted = self.post()

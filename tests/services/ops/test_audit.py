@@ -139,6 +139,7 @@ CORRUPTIONS: Final = {
     "wallets and lots": """
         UPDATE lot SET remaining = remaining - 1, spent = spent + 1 WHERE program_id = $1 AND remaining > 0
     """,
+    "sliding lots": "UPDATE lot SET sliding = true WHERE program_id = $1 AND remaining > 0",
     "lot movements": "DELETE FROM lot_movement WHERE program_id = $1 AND kind = 'REVERSED'",
     "meters": "UPDATE meter SET value = value + 1 WHERE program_id = $1",
     "distinct counts": "DELETE FROM meter_part WHERE program_id = $1",

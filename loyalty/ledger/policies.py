@@ -1,0 +1,50 @@
+"""What a program has decided about its points as a whole. Pure; it is stored in the program's settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from loyalty.ledger.expiry import NEVER, Expiry
+
+SETTING: Final = "ledger"
+"""Under which name it stands in the settings."""
+
+
+class Returns(StrEnum):
+    """What becomes of points that were spent before the sale that earned them came back.
+
+    DEBT: what cannot be taken is owed, and repaid by what becomes available later. WITHIN_BALANCE: what is not there
+    is let go. ONLY_PENDING: only points that have not matured are taken; all others are let go.
+    """
+
+    DEBT = "DEBT"
+    WITHIN_BALANCE = "WITHIN_BALANCE"
+    ONLY_PENDING = "ONLY_PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """`expiry` holds where what grants points says nothing; from `approval_threshold` on an adjustment takes two."""
+
+    returns: Returns = Returns.DEBT
+    expiry: Expiry = NEVER
+    approval_threshold: int | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Policies":
+        """As the program's settings have them; the defaults where they have none."""
+        stored = settings.get(SETTING) or {}
+        return cls(
+            returns=Returns(stored.get("returns") or Returns.DEBT),
+            expiry=Expiry.from_json(stored.get("expiry")),
+            approval_threshold=stored.get("approvalThreshold"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As they are stored under `SETTING`."""
+        return {
+            "returns": self.returns.value,
+            "expiry": self.expiry.to_json(),
+            "approvalThreshold": self.approval_threshold,
+        }
