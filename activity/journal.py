@@ -1,4 +1,5 @@
 """The journal's rows: keys claimed, originals and histories loaded, activities written, all in sets."""
+# ruff: noqa: S608  # statements are put together from constants, never from what comes in
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ import orjson
 from activity.returns import Original, remains
 from activity.rules import ZERO, Activity, Line, Packed, Product
 from base.database import Connection
+from partners.attributes import read_attributes
+from partners.deciding import DECIDING
 from partners.packs import read_packs
 
 PRODUCTS: Final = """
-SELECT id, sku, category, brand, unit, packs FROM product WHERE program_id = $1 AND sku = ANY($2::text[]) AND current
+SELECT id, sku, category, brand, unit, packs, attributes FROM product
+WHERE program_id = $1 AND sku = ANY($2::text[]) AND current
 """
 # Waits for a transaction that is writing the same key right now: the callers sort, so two of them never deadlock.
 CLAIM: Final = """
@@ -43,12 +47,15 @@ ACTIVITIES_BY_ID: Final = f"{ACTIVITY} WHERE a.program_id = $1 AND a.id = ANY($2
 HISTORY: Final = f"""
 {ACTIVITY} WHERE a.program_id = $1 AND a.partner_id = ANY($2::bigint[]) AND a.kind <> 'RETURN' ORDER BY a.number
 """
-LINES: Final = """
+# Attributes of products come along where some filter of the program asks for any.
+LINES: Final = f"""
 SELECT l.activity_id, l.line, l.product_id, p.sku, p.category, p.brand, p.unit, p.packs, l.quantity, l.amount,
+       CASE WHEN g.settings ? '{DECIDING}' THEN p.attributes ELSE '{{}}' END AS attributes,
        l.unit AS pack, l.unit_quantity, l.reverses_id, l.reverses_line,
        r.quantity AS quantity_returned, r.amount AS amount_returned
 FROM activity_line l
 JOIN product p ON p.program_id = l.program_id AND p.id = l.product_id
+JOIN program g ON g.id = $1
 LEFT JOIN LATERAL (
     SELECT sum(quantity) AS quantity, sum(amount) AS amount FROM activity_line r
     WHERE r.program_id = l.program_id AND r.reverses_id = l.activity_id AND r.reverses_line = l.line
@@ -108,7 +115,12 @@ async def load_products(
 ) -> dict[str, Product]:
     """The current products of these SKUs."""
     rows = await connection.fetch(PRODUCTS, program_id, skus)
-    return {row["sku"]: Product(**{**row, "packs": read_packs(row["packs"])}) for row in rows}
+    return {
+        row["sku"]: Product(
+            **{**row, "packs": read_packs(row["packs"]), "attributes": read_attributes(row["attributes"])}
+        )
+        for row in rows
+    }
 
 
 async def claim_keys(
@@ -176,6 +188,7 @@ async def _with_lines(
                 row["brand"],
                 row["unit"],
                 read_packs(row["packs"]),
+                read_attributes(row["attributes"]),
             )
         reverses = None if row["reverses_id"] is None else (row["reverses_id"], row["reverses_line"])
         pack = None if row["pack"] is None else Packed(row["pack"], row["unit_quantity"])

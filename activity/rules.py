@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from base.numbers import EXACT, plain
+from partners.attributes import Attribute
 
 SALE: Final = "SALE"
 RETURN: Final = "RETURN"
@@ -73,7 +74,8 @@ class ActivityInput:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product as it was when it counted. `packs`: by the pack's name, how much of `unit` it holds."""
+    """A product as it was when it counted. `packs`: by the pack's name, how much of `unit` it holds. `attributes`: what
+    conditions may ask for, as `partners.attributes` reads it."""
 
     id: int
     sku: str
@@ -81,6 +83,7 @@ class Product:
     brand: str | None
     unit: str
     packs: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    attributes: frozenset[Attribute] = frozenset()
 
 
 class Packed(NamedTuple):

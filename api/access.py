@@ -49,7 +49,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         READING,
         "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement",
     )
-    | _fields(PROGRAM, "metrics earningRules")
+    | _fields(PROGRAM, "metrics earningRules segments")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
     "Mutation": _fields(
@@ -57,8 +57,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     )
     | _fields(
         DESIGNING,
-        "metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd badgeCreate "
-        "leaderboardCreate",
+        "segmentUpsert metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd "
+        "badgeCreate leaderboardCreate",
     )
     | _fields(ADJUSTING, "pointsAdjust")
     | _fields(OWN, "deviceRegister"),
@@ -102,6 +102,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "BadgeAward": _fields(READING, "badge level awardedAt revokedAt"),
     "Metric": _fields(READING, "key name activityKinds measure"),
     "EarningRule": _fields(PROGRAM, "key name version activityKind basis rate startsAt endsAt"),
+    "Segment": _fields(PROGRAM, "key name filter"),
+    "SegmentFilter": _fields(PROGRAM, "partnerKinds regions tiers partners attributes"),
     # ------------------------------------------------------------------------------------------------- leaderboards
     "Leaderboard": _fields(READING, "id key name season size top around"),
     "Season": _fields(READING, "key startsAt endsAt state"),
@@ -148,6 +150,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Pack": _fields(SENDING, "unit quantity"),
     "ImportCreatePayload": _fields(SENDING, "import"),
     "ImportResumePayload": _fields(SENDING, "import"),
+    "SegmentUpsertPayload": _fields(DESIGNING, "segments"),
     "MetricCreatePayload": _fields(DESIGNING, "metric"),
     "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
     "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),

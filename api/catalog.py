@@ -17,7 +17,10 @@ from loyalty.earning.queries import RuleRow, load_rules
 from loyalty.tiers.standing_queries import LadderRow, TierRow, load_ladder
 from loyalty.words.speech import Names
 from metrics.queries import MetricRow, load_metrics
-from partners.listing import RegionRow, load_region_rows
+from partners.attributes import read_attributes
+from partners.listing import PartnerRow, RegionRow, load_region_rows
+from partners.rules import PartnerView, Segments
+from partners.segments import SegmentRow, compile_segments, load_segment_rows
 
 MOST_PROGRAMS: Final = 256
 
@@ -35,6 +38,7 @@ class Catalog:
     ladder: LadderRow | None
     badges: Mapping[int, BadgeRow]
     missions: Mapping[int, MissionRow]
+    segments: Mapping[str, SegmentRow]
 
     @cached_property
     def missions_by_key(self) -> Mapping[str, MissionRow]:
@@ -61,6 +65,10 @@ class Catalog:
         return {} if self.ladder is None else {row.key: row for row in self.ladder.tiers}
 
     @cached_property
+    def compiled_segments(self) -> Segments:
+        return compile_segments(self.segments.values())
+
+    @cached_property
     def names(self) -> Names:
         """What things are called, for `loyalty.words`."""
         objectives = {
@@ -85,6 +93,24 @@ class Catalog:
             current = self.regions[current].parent_id
         return frozenset(codes)
 
+    def view_of(self, partner: PartnerRow, *, tier: str | None) -> PartnerView:
+        """The partner on this tier, as an audience sees it."""
+        segments = self.compiled_segments
+        view = PartnerView(
+            id=partner.id,
+            code=partner.code,
+            name=partner.name,
+            kind=partner.kind,
+            region=self.regions[partner.region_id].code,
+            regions=self.lineage(partner.region_id),
+            tier=tier,
+            status=partner.status,
+            time_zone=partner.time_zone,
+            locale=partner.locale,
+            attributes=read_attributes(partner.attributes, segments.attributes),
+        )
+        return segments.place(view)
+
 
 _held: OrderedDict[int, Catalog] = OrderedDict()
 
@@ -106,6 +132,7 @@ async def load_catalog(connection: Connection, program_id: int) -> Catalog:
             ladder=await load_ladder(connection, program_id=program_id),
             badges={row.id: row for row in await load_badges(connection, program_id=program_id)},
             missions={row.id: row for row in await load_missions(connection, program_id=program_id)},
+            segments={row.key: row for row in await load_segment_rows(connection, program_id=program_id)},
         )
     _held[program_id] = catalog
     _held.move_to_end(program_id)

@@ -43,6 +43,7 @@ USUAL_OF: Final[Mapping[tuple[str, str], int]] = {
     ("Query", "badges"): 50,
     ("Query", "metrics"): 50,
     ("Query", "earningRules"): 50,
+    ("Query", "segments"): 50,
     ("Leaderboard", "around"): 20,
     ("LeaderboardChange", "top"): 1,
 }

@@ -28,7 +28,8 @@ from partners.queries import view_of
 # The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
 LOCK: Final = """
 SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version,
-       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale
+       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
+       CASE WHEN $3::boolean THEN p.attributes END AS attributes
 FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 ORDER BY p.id FOR NO KEY UPDATE OF p
@@ -105,12 +106,16 @@ async def lock_partners(
 
     Raises `PlanMoved` where a partner lies in a region that the plan does not know yet.
     """
-    rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids))
+    segments = plan.segments
+    rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids), bool(segments.attributes))
     if any(row["region_id"] not in plan.regions.codes for row in rows):
         raise PlanMoved
     return {
         row["id"]: PartnerState(
-            view_of(row, regions=plan.regions, tier=None), row["activities"], row["version"]
+            view_of(row, regions=plan.regions, segments=segments, tier=None),
+            row["activities"],
+            row["version"],
+            segments,
         )
         for row in rows
     }

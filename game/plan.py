@@ -24,7 +24,8 @@ from metrics.counting import Counting
 from metrics.rules import LineFilter, Measure, Metric, Series
 from metrics.windows import Period, WindowSpec
 from partners.queries import Regions, load_regions
-from partners.rules import Audience
+from partners.rules import Audience, Segments
+from partners.segments import load_segments
 
 PROGRAM: Final = """
 SELECT id, currency, activity_kinds, settings, config_version FROM program WHERE id = $1
@@ -68,6 +69,7 @@ class Plan:
     kinds: frozenset[str]
     policies: Policies
     regions: Regions
+    segments: Segments
     counting: Counting
     earning: Earning
     ladder: Ladder | None
@@ -123,6 +125,7 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         kinds=frozenset(orjson.loads(program["activity_kinds"])),
         policies=Policies.from_settings(orjson.loads(program["settings"])),
         regions=await load_regions(connection, program_id),
+        segments=await load_segments(connection, program_id=program_id),
         counting=Counting(series.values()),
         earning=Earning([_rule(row) for row in await connection.fetch(RULES, program_id)]),
         ladder=_ladder(await connection.fetch(TIERS, program_id), series),

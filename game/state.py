@@ -2,7 +2,7 @@
 
 from bisect import insort_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -19,7 +19,7 @@ from metrics.history import occurred, reached_at
 from metrics.meters import Meters
 from metrics.rules import MeterKey, Movement
 from metrics.windows import local_day
-from partners.rules import PartnerView
+from partners.rules import NO_SEGMENTS, PartnerView, Segments
 
 Before: TypeAlias = dict[MeterKey, Decimal]
 """What the meters that something moved stood at before it."""
@@ -32,10 +32,11 @@ class PartnerState:
     view: PartnerView
     number: int
     version: int
+    segments: Segments = NO_SEGMENTS
 
     def set_tier(self, tier: Tier) -> None:
-        """Take the tier into the view: what is decided next sees it."""
-        self.view = replace(self.view, tier=tier.key)
+        """Take the tier into the view: what is decided next sees it, and the segments that it leads to."""
+        self.view = self.segments.move(self.view, tier=tier.key)
 
     def change_tier(self, tier: Tier) -> None:
         """Move to another tier, which others see too."""

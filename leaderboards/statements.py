@@ -1,8 +1,8 @@
 """SQL of the standings: the one place that says who stands on a board, with what and in which groups.
 
 The projector, the rebuild, the freezing of a season and the reads without Redis all select from `standing`, so they
-cannot disagree. Its audience says in SQL what `partners.rules.Audience` says in Python; a property test holds the two
-together. Live scores have no index (it would defeat HOT updates): what reads a whole season scans its meters.
+cannot disagree. `partners.membership` decides in SQL who is of an audience; a property test holds it and the rules in
+Python together. Live scores have no index (it would defeat HOT updates): what reads a whole season scans its meters.
 """
 # ruff: noqa: S608  # statements are put together from these constants, never from what comes in
 
@@ -10,27 +10,17 @@ from typing import Final
 
 from leaderboards.board import GROUP_SEPARATOR, INSTANT_WIDTH, PARTNER_WIDTH
 from leaderboards.rules import DECIMALS, LARGEST, SCALES
-
-# Of each region the codes from it up to the root.
-LINEAGE: Final = """
-WITH RECURSIVE ancestor AS (
-    SELECT id AS region_id, code, parent_id FROM region WHERE program_id = $1
-    UNION ALL
-    SELECT a.region_id, r.code, r.parent_id FROM ancestor a JOIN region r ON r.program_id = $1 AND r.id = a.parent_id
-), lineage AS MATERIALIZED (
-    SELECT region_id, array_agg(code) AS codes FROM ancestor GROUP BY region_id
-), """
+from partners.membership import LINEAGE, is_in_audience
 
 # A board's standings: the meters of its series in the season's window, with all that decides about a place. The
 # meter's version and the partner's both only rise, so their sum orders all states of a row.
-STANDING: Final = """standing AS (
+STANDING: Final = (
+    LINEAGE
+    + """, standing AS (
     SELECT {season} m.partner_id, m.version + p.version AS version, m.reached_at,
            greatest(0, least(trunc(m.value * {scale}), {largest}))::bigint AS points,
            m.value * {scale} >= 1 AND p.status = 'ACTIVE'
-               AND (NOT {audience} ? 'kinds' OR {audience}->'kinds' ? p.kind)
-               AND (NOT {audience} ? 'regions' OR {audience}->'regions' ?| l.codes)
-               AND (NOT {audience} ? 'tiers' OR {audience}->'tiers' ? coalesce(t.key, ''))
-               AND (NOT {audience} ? 'partners' OR {audience}->'partners' ? p.code) AS stands,
+               AND {admitted} AS stands,
            ARRAY[''] || CASE {group_by} WHEN 'REGION' THEN l.codes
                                         WHEN 'TIER' THEN CASE WHEN t.key IS NOT NULL THEN ARRAY[t.key] END
                         END AS groups
@@ -41,23 +31,24 @@ STANDING: Final = """standing AS (
     LEFT JOIN tier t ON t.program_id = $1 AND t.level = coalesce(ts.level, 0)
 )
 """
+)
 
 # Of one season, by constants, so that the planner reads the meters in the order of their key.
-OF_SEASON: Final = LINEAGE + STANDING.format(
+OF_SEASON: Final = STANDING.format(
     season="",
     scale="$4::numeric",
     largest=LARGEST,
-    audience="$5::text::jsonb",
+    admitted=is_in_audience("($5::text::jsonb)", tier="t.key"),
     group_by="$6::text",
     source="(SELECT * FROM meter WHERE program_id = $1 AND series_id = $2 AND window_start = $3) m",
 )
 
 # Of all open seasons of a program.
-OF_PROGRAM: Final = LINEAGE + STANDING.format(
+OF_PROGRAM: Final = STANDING.format(
     season="s.id AS season_id, b.id AS leaderboard_id,",
     scale=f"CASE WHEN x.measure IN ('QUANTITY', 'AMOUNT') THEN {10**DECIMALS} ELSE 1 END",
     largest=LARGEST,
-    audience="b.audience",
+    admitted=is_in_audience("b.audience", tier="t.key"),
     group_by="b.group_by",
     source="""season s JOIN leaderboard b ON b.program_id = $1 AND b.id = s.leaderboard_id
     JOIN metric x ON x.program_id = $1 AND x.id = b.metric_id

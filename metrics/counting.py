@@ -109,20 +109,18 @@ class Counting:
         found: dict[Metric, list[Share]] = {}
         for share in shares:
             for metric in self._of_product(kind, share.line.product):
-                least = metric.filter.min_amount
-                if least is None or share.line.amount >= least:
+                if metric.filter.admits_amount(share.line.amount):
                     found.setdefault(metric, []).append(share)
         return found
 
     def _beside(self, kind: str, metric: Metric, shares: Iterable[Share]) -> Iterator[Share]:
         """The shares that the metric counts and nothing happened to, lazily: the first answers most questions."""
-        least = metric.filter.min_amount
         return (
             share
             for share in shares
             if not is_touched(share)
             and metric in self._of_product(kind, share.line.product)
-            and (least is None or share.line.amount >= least)
+            and metric.filter.admits_amount(share.line.amount)
         )
 
     def reach(self, activity: Countable, movements: Iterable[Movement] | None = None) -> set[MeterKey]:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from activity.rules import ZERO, Line, Product
 from metrics.windows import WindowSpec, window_start
+from partners.attributes import AnyOf, are_met, read_conditions, write_conditions
 
 MeterKey: TypeAlias = tuple[int, date, int]
 """(series id, start of the window, partner id)."""
@@ -40,11 +41,13 @@ class LineFilter:
     categories: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
     min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
+    attributes: tuple[AnyOf, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it admits everything."""
-        return not (self.skus or self.categories or self.brands or self.min_amount is not None)
+        return self == EVERYTHING
 
     def admits_product(self, product: Product) -> bool:
         """Whether lines of this product may count."""
@@ -52,32 +55,45 @@ class LineFilter:
             (not self.skus or product.sku in self.skus)
             and (not self.categories or product.category in self.categories)
             and (not self.brands or product.brand in self.brands)
+            and (not self.attributes or are_met(self.attributes, product.attributes))
+        )
+
+    def admits_amount(self, amount: Decimal) -> bool:
+        """Whether lines of this amount may count, both bounds included."""
+        return (self.min_amount is None or amount >= self.min_amount) and (
+            self.max_amount is None or amount <= self.max_amount
         )
 
     def admits(self, line: Line) -> bool:
         """Whether the line counts. A return does not change it: the amount is the one that was sold."""
-        return self.admits_product(line.product) and (
-            self.min_amount is None or line.amount >= self.min_amount
-        )
+        return self.admits_product(line.product) and self.admits_amount(line.amount)
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored: only the conditions that are set."""
         named = {"skus": self.skus, "categories": self.categories, "brands": self.brands}
         stored: dict[str, Any] = {name: sorted(codes) for name, codes in named.items() if codes}
-        if self.min_amount is not None:
-            stored["min_amount"] = format(self.min_amount, "f")
+        for name, bound in (("min_amount", self.min_amount), ("max_amount", self.max_amount)):
+            if bound is not None:
+                stored[name] = format(bound, "f")
+        if self.attributes:
+            stored["attributes"] = write_conditions(self.attributes)
         return stored
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "LineFilter":
         """The filter that `to_json` wrote."""
-        least = stored.get("min_amount")
+        least, most = stored.get("min_amount"), stored.get("max_amount")
         return cls(
             skus=frozenset(stored.get("skus", ())),
             categories=frozenset(stored.get("categories", ())),
             brands=frozenset(stored.get("brands", ())),
             min_amount=None if least is None else Decimal(least),
+            max_amount=None if most is None else Decimal(most),
+            attributes=read_conditions(stored.get("attributes", {})),
         )
+
+
+EVERYTHING: Final = LineFilter()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

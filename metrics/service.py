@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +17,7 @@ from base.database import Connection
 from base.errors import Invalid
 from metrics.rules import POINTS, Measure
 from metrics.windows import WindowSpec
+from partners.attributes import check_conditions
 from partners.checks import (
     check_code,
     check_count,
@@ -36,6 +37,7 @@ from partners.configuration import (
     raise_config_version,
     settle_key,
 )
+from partners.deciding import let_attributes_decide
 
 FIND: Final = (
     "SELECT id, name, activity_kinds, measure, line_filter FROM metric WHERE program_id = $1 AND key = $2"
@@ -80,6 +82,9 @@ class FilterInput:
     categories: Sequence[str] = ()
     brands: Sequence[str] = ()
     min_amount: Decimal | None = None
+    attributes: Mapping[str, Any] | None = None
+    """By name, one value or a list of those that count: texts, numbers, true or false."""
+    max_amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,8 @@ async def check_filter(
 ) -> dict[str, object]:
     """A line filter as it is stored. SKUs must exist; categories and brands may come with a later product.
 
-    UNKNOWN_SKU, INVALID_CODE, DUPLICATE, TOO_MANY, and those of `check_decimal`.
+    What it asks for of attributes decides from now on. UNKNOWN_SKU, INVALID_CODE, DUPLICATE, TOO_MANY,
+    INVALID_ATTRIBUTES, and those of `check_decimal`.
     """
     if given is None:
         return {}
@@ -216,6 +222,14 @@ async def check_filter(
     if given.min_amount is not None:
         least = check_decimal(given.min_amount, [*field, "minAmount"], least=Decimal(0))
         stored["min_amount"] = decimal_text(least)
+    if given.max_amount is not None:
+        most = check_decimal(given.max_amount, [*field, "maxAmount"], least=Decimal(0))
+        if given.min_amount is not None and most < given.min_amount:
+            raise Invalid("must not be below minAmount", code="INVALID_NUMBER", field=[*field, "maxAmount"])
+        stored["max_amount"] = decimal_text(most)
+    if attributes := check_conditions(given.attributes, [*field, "attributes"]):
+        stored["attributes"] = attributes
+        await let_attributes_decide(connection, program_id=program_id, names=attributes)
     return stored
 
 

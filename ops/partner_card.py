@@ -189,18 +189,7 @@ def _view(card: Card) -> PartnerView:
     tier = None
     if catalog.ladder is not None and card.standing is not None:
         tier = catalog.ladder.tiers[min(card.standing.level, len(catalog.ladder.tiers) - 1)].key
-    return PartnerView(
-        id=partner.id,
-        code=partner.code,
-        name=partner.name,
-        kind=partner.kind,
-        region=catalog.regions[partner.region_id].code,
-        regions=catalog.lineage(partner.region_id),
-        tier=tier,
-        status=partner.status,
-        time_zone=partner.time_zone,
-        locale=partner.locale,
-    )
+    return catalog.view_of(partner, tier=tier)
 
 
 def _draw_badges(card: Card) -> Text | None:

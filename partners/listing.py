@@ -13,7 +13,8 @@ from base.database import Connection
 # A partner's row as it is shown; `time_zone` and `locale` are the program's where it has none of its own.
 COLUMNS: Final = """
 SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.created_at,
-       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale
+       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
+       p.attributes::text
 FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND ($2::bigint[] IS NULL OR p.region_id = ANY($2)) AND ($3::bigint IS NULL OR p.id = $3)
 """
@@ -50,6 +51,8 @@ class PartnerRow:
     created_at: datetime
     time_zone: str
     locale: str
+    attributes: str
+    """As they are stored: JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Partner(Model):
     status = fields.TextField(default="ACTIVE", db_default="ACTIVE")
     attributes = fields.JSONField[dict[str, object]](default=dict, db_default={})
     version = fields.BigIntField(default=1, db_default=1)
-    """Rises with every change that an audience or a board's group can see: region, status, tier."""
+    """Rises with every change that an audience or a board's group can see: region, status, tier, segments."""
     activities = fields.BigIntField(default=0, db_default=0)
     """The dense number of the partner's last activity."""
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -70,8 +70,9 @@ class Partner(Model):
 class Product(Model):
     """A product as it was when it counted.
 
-    What decides (category, brand, unit, packs) never changes in a row: a change makes a new row of the same SKU and
-    takes `current` from the old one, so that the journal's lines go on saying what was sold.
+    What decides (category, brand, unit, packs, attributes that a filter asks for) never changes in a row: a change
+    makes a new row of the same SKU and takes `current` from the old one, so that the journal's lines go on saying what
+    was sold.
     """
 
     id = fields.BigIntField(primary_key=True)

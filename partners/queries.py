@@ -6,12 +6,15 @@ from typing import Any, Final
 
 from base.database import Connection
 from base.errors import NotFound
-from partners.rules import PartnerView
+from partners.attributes import NONE, read_attributes
+from partners.rules import PartnerView, Segments
 
 REGIONS: Final = "SELECT id, code, parent_id FROM region WHERE program_id = $1"
+# A partner as rules see it; its attributes where some segment asks for any.
 VIEWS: Final = """
 SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status,
-       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale
+       coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
+       CASE WHEN $3::boolean THEN p.attributes END AS attributes
 FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 """
@@ -78,9 +81,9 @@ async def load_regions(connection: Connection, program_id: int) -> Regions:
     return Regions({id_: row["code"] for id_, row in rows.items()}, {id_: lineage(id_) for id_ in rows})
 
 
-def view_of(row: Mapping[str, Any], *, regions: Regions, tier: str | None) -> PartnerView:
+def view_of(row: Mapping[str, Any], *, regions: Regions, segments: Segments, tier: str | None) -> PartnerView:
     """A partner's view from a row with the columns of `VIEWS`."""
-    return PartnerView(
+    view = PartnerView(
         id=row["id"],
         code=row["code"],
         name=row["name"],
@@ -91,7 +94,9 @@ def view_of(row: Mapping[str, Any], *, regions: Regions, tier: str | None) -> Pa
         status=row["status"],
         time_zone=row["time_zone"],
         locale=row["locale"],
+        attributes=read_attributes(row["attributes"] or NONE, segments.attributes),
     )
+    return segments.place(view)
 
 
 async def load_views(
@@ -100,11 +105,14 @@ async def load_views(
     program_id: int,
     partner_ids: Sequence[int],
     regions: Regions,
+    segments: Segments,
     tiers: Mapping[int, str | None],
 ) -> dict[int, PartnerView]:
     """Partners by id, in one statement. `tiers` holds the key of each one's tier: the ladder is not this room's."""
-    rows = await connection.fetch(VIEWS, program_id, partner_ids)
-    return {row["id"]: view_of(row, regions=regions, tier=tiers.get(row["id"])) for row in rows}
+    rows = await connection.fetch(VIEWS, program_id, partner_ids, bool(segments.attributes))
+    return {
+        row["id"]: view_of(row, regions=regions, segments=segments, tier=tiers.get(row["id"])) for row in rows
+    }
 
 
 async def find_program(connection: Connection, key: str | None) -> ProgramRow:

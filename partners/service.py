@@ -2,7 +2,8 @@
 
 An upsert of 10,000 items is a fixed number of statements. It is idempotent: what stands already is not written again.
 Parents may stand anywhere in the input; no region and no partner ever lies under itself. What others see of a partner
-(kind, region, status, and where its region lies) never changes without a new `partner.version` and an outbox row.
+(kind, region, status, where its region lies, attributes that a segment asks for) never changes without a new
+`partner.version` and an outbox row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -276,7 +277,7 @@ async def write_products(
         packs,
     )
     if not only_new:
-        retired = await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding)
+        retired = await connection.execute(RETIRE_PRODUCTS, program.id, skus, *deciding, attributes)
         if retired != "UPDATE 0":
             # What is new to everyone is looked up when it is met; what changed is remembered as it was.
             await raise_config_version(connection, program.id)

@@ -2,8 +2,11 @@
 
 New rows are numbered in the order of the input, so that the same input makes the same program.
 """
+# ruff: noqa: S608  # statements are put together from constants, never from what comes in
 
 from typing import Final
+
+from partners.deciding import DECIDING
 
 ADD_PROGRAM: Final = """
 INSERT INTO program (key, name, currency, time_zone, locale, activity_kinds, created_at)
@@ -71,7 +74,9 @@ CHANGE_PARTNERS: Final = """
 UPDATE partner p
 SET name = g.name, kind = g.kind, region_id = r.id, parent_id = b.id, time_zone = g.time_zone, locale = g.locale,
     attributes = g.attributes::jsonb, status = coalesce(g.status, p.status),
-    version = p.version + ((p.kind, p.region_id, p.status) <> (g.kind, r.id, coalesce(g.status, p.status)))::int
+    version = p.version + ((p.kind, p.region_id, p.status) <> (g.kind, r.id, coalesce(g.status, p.status)) OR EXISTS (
+        SELECT FROM segment s, jsonb_object_keys(s.filter->'attributes') AS a (name)
+        WHERE s.program_id = $1 AND p.attributes->a.name IS DISTINCT FROM g.attributes::jsonb->a.name))::int
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
      AS g (code, name, kind, region, parent, time_zone, locale, attributes, status)
 JOIN region r ON r.program_id = $1 AND r.code = g.region
@@ -88,12 +93,16 @@ JOIN region r ON r.program_id = $1 AND r.id = p.region_id
 LEFT JOIN partner b ON b.program_id = $1 AND b.id = p.parent_id ORDER BY g.place
 """
 
-# A product whose category, brand, unit or packs change gives its SKU to a new row: the journal goes on naming the old.
-RETIRE_PRODUCTS: Final = """
+# A product whose category, brand, unit or packs change, or an attribute that some filter asks for, gives its SKU to a
+# new row: the journal goes on naming the old.
+RETIRE_PRODUCTS: Final = f"""
 UPDATE product p SET current = false
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS g (sku, category, brand, unit, packs)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+     AS g (sku, category, brand, unit, packs, attributes)
 WHERE p.program_id = $1 AND p.sku = g.sku AND p.current
-  AND (p.category, p.brand, p.unit, p.packs) IS DISTINCT FROM (g.category, g.brand, g.unit, g.packs::jsonb)
+  AND ((p.category, p.brand, p.unit, p.packs) IS DISTINCT FROM (g.category, g.brand, g.unit, g.packs::jsonb)
+       OR EXISTS (SELECT FROM program o, jsonb_array_elements_text(o.settings->'{DECIDING}') AS d (name)
+                  WHERE o.id = $1 AND p.attributes->d.name IS DISTINCT FROM g.attributes::jsonb->d.name))
 """
 ADD_PRODUCTS: Final = """
 INSERT INTO product (program_id, sku, name, category, brand, unit, packs, attributes)

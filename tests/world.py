@@ -33,6 +33,7 @@ from game.missions.service import (
     publish_mission,
 )
 from game.pipeline import Outcome, record
+from game.review import review_program
 from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule
 from loyalty.tiers.service import TierInput, TierLadderInput, set_tier_ladder
 from metrics.rules import Measure
@@ -40,6 +41,7 @@ from metrics.service import FilterInput, MetricInput, create_metric, ensure_seri
 from metrics.windows import Period, WindowSpec
 from partners.audiences import AudienceInput
 from partners.configuration import raise_config_version
+from partners.segments import SegmentInput, upsert_segments
 from partners.service import (
     PartnerInput,
     PartnerKind,
@@ -162,6 +164,10 @@ class World:
         """The partner leaves."""
         await self.partner(code, status=PartnerStatus.CLOSED)
 
+    async def segments(self, *segments: SegmentInput, tiers: Sequence[str] = ()) -> None:
+        """Segments as they are from now on."""
+        await upsert_segments(program_id=self.program_id, segments=segments, tiers=tiers)
+
     async def products(self, *products: ProductInput) -> None:
         """Products as they are from now on."""
         await upsert_products(program_id=self.program_id, products=products)
@@ -194,6 +200,7 @@ class World:
         quantity: Amount | None = None,
         amount: Amount | None = None,
         tiers: Sequence[str] = (),
+        audience: AudienceInput | None = None,
         **more: Any,
     ) -> None:
         """An earning rule: so many points per activity, unit or money unit."""
@@ -202,7 +209,7 @@ class World:
             quantity=None if quantity is None else Decimal(quantity),
             amount=None if amount is None else Decimal(amount),
         )
-        audience = AudienceInput(tiers=list(tiers)) if tiers else None
+        audience = AudienceInput(tiers=list(tiers)) if tiers else audience
         rule = EarningRuleInput(key, key.title(), kind, per, audience=audience, **more)
         await create_earning_rule(program_id=self.program_id, rule=rule, tiers=tiers, now=self.clock.now())
 
@@ -246,6 +253,10 @@ class World:
     async def publish(self, key: str) -> None:
         """Let a mission run."""
         await publish_mission(program_id=self.program_id, key=key, now=self.clock.now())
+
+    async def review(self) -> None:
+        """Have the past gone through again for whatever began late."""
+        await review_program(self.program_id, self.clock)
 
     async def end(self, key: str) -> None:
         """End a mission now."""

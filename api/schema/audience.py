@@ -9,9 +9,11 @@ strawberry.enum(PartnerKind, description="What a partner is in the channel.")
 
 
 @strawberry.input(
-    description="Partners by what they are: every condition that is set must hold. Regions by code hold all under them."
+    description="Partners by what they are: every condition that is set must hold. Regions by code hold all under "
+    "them; of segments, by key, one must hold the partner."
 )
 class AudienceInput:
+    segments: list[str] | None = None
     partner_kinds: list[PartnerKind] | None = None
     regions: list[str] | None = None
     tiers: list[str] | None = None
@@ -23,4 +25,5 @@ class AudienceInput:
             tuple(self.regions or ()),
             tuple(self.tiers or ()),
             tuple(self.partners or ()),
+            tuple(self.segments or ()),
         )

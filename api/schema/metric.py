@@ -9,6 +9,7 @@ import strawberry
 
 from api.context import Info
 from api.schema.faults import Given, UserError
+from api.schema.scalars import JSON
 from metrics.queries import MetricRow
 from metrics.rules import Measure
 from metrics.service import FilterInput, MetricInput, create_metric
@@ -41,10 +42,22 @@ class MetricFilterInput:
     skus: list[str] | None = None
     categories: list[str] | None = None
     brands: list[str] | None = None
-    min_amount: Decimal | None = None
+    min_amount: Decimal | None = strawberry.field(default=None, description="Of a line; so is `maxAmount`.")
+    max_amount: Decimal | None = None
+    attributes: JSON | None = strawberry.field(
+        default=None,
+        description="Of the product: by name, one value or a list of those that count: texts, numbers, true or false.",
+    )
 
     def taken(self) -> FilterInput:
-        return FilterInput(self.skus or (), self.categories or (), self.brands or (), self.min_amount)
+        return FilterInput(
+            skus=self.skus or (),
+            categories=self.categories or (),
+            brands=self.brands or (),
+            min_amount=self.min_amount,
+            max_amount=self.max_amount,
+            attributes=self.attributes,
+        )
 
 
 @strawberry.input

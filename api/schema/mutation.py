@@ -14,6 +14,7 @@ from api.schema.points import PointsMutation
 from api.schema.product import ProductMutation
 from api.schema.region import RegionMutation
 from api.schema.rule import EarningRuleMutation
+from api.schema.segment import SegmentMutation
 from api.schema.tier import TierMutation
 
 
@@ -23,6 +24,7 @@ class Mutation(
     RegionMutation,
     PartnerMutation,
     ProductMutation,
+    SegmentMutation,
     MetricMutation,
     TierMutation,
     EarningRuleMutation,

@@ -52,19 +52,7 @@ class MissionProgress:
 
 async def view_of(partner: PartnerRow, context: Context) -> PartnerView:
     """The partner as an audience sees it."""
-    region = context.catalog.regions[partner.region_id]
-    return PartnerView(
-        id=partner.id,
-        code=partner.code,
-        name=partner.name,
-        kind=partner.kind,
-        region=region.code,
-        regions=context.catalog.lineage(region.id),
-        tier=await tier_key_of(partner, context),
-        status=partner.status,
-        time_zone=partner.time_zone,
-        locale=partner.locale,
-    )
+    return context.catalog.view_of(partner, tier=await tier_key_of(partner, context))
 
 
 async def progress_of(

@@ -17,6 +17,7 @@ from api.schema.paging import Connection, connect, page_size
 from api.schema.partner import PartnerQuery
 from api.schema.rule import EarningRuleQuery
 from api.schema.search import find_node
+from api.schema.segment import SegmentQuery
 from api.schema.sight import boards_seen, missions_seen
 from api.schema.statement import StatementQuery
 from api.schema.tier import TierQuery
@@ -77,6 +78,7 @@ class Query(
     ViewerQuery,
     NodeQuery,
     PartnerQuery,
+    SegmentQuery,
     MissionQuery,
     BadgeQuery,
     TierQuery,

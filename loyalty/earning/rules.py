@@ -90,8 +90,7 @@ class Earning:
         counted: dict[int, list[Line]] = {}
         for line in activity.lines:
             for place in self._of_product(activity.kind, line.product):
-                least = rules[place].filter.min_amount
-                if least is None or line.amount >= least:
+                if rules[place].filter.admits_amount(line.amount):
                     counted.setdefault(place, []).append(line)
         return counted
 

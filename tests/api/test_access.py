@@ -35,6 +35,7 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     ),
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
+    "segments": ("{ segments { key } }", "MARKETER FINANCE ADMIN"),
     "activity": ('{ activity(source: "pos", externalId: "a1") { kind } }', f"{READERS} INTEGRATION"),
     "import": ('{ import(id: "x") { id refusals { edges { node { line } } } } }', IMPORTERS),
     "imports": ("{ imports { edges { node { id state } } pageInfo { hasNextPage } } }", IMPORTERS),
@@ -66,6 +67,10 @@ MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
         SENDERS,
     ),
     "productUpsert": ({"products": [{"sku": "salt", "name": "Salt"}]}, SENDERS),
+    "segmentUpsert": (
+        {"segments": [{"key": "modern", "name": "Modern", "filter": {"attributes": {"channel": "MT"}}}]},
+        DESIGNERS,
+    ),
     "metricCreate": (
         {"key": "visits", "name": "Visits", "activityKinds": ["VISIT"], "measure": "COUNT"},
         DESIGNERS,

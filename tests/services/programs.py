@@ -22,6 +22,7 @@ NOW: Final = datetime(2026, 11, 20, 8, tzinfo=UTC)
 CONFIGURATION: Final = (
     "region",
     "partner",
+    "segment",
     "product",
     "metric",
     "meter_series",

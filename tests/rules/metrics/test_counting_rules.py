@@ -1,6 +1,7 @@
 """Which meters an activity moves, by how much; and that what comes back moves them the other way."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ ALL = tuple(measure for measure in Measure if "POINTS" not in measure)
 EVERYTHING = LineFilter()
 TEA_ONLY = LineFilter(skus=frozenset({"tea"}))
 DEAR = LineFilter(min_amount=D(10))
+GREEN = LineFilter(attributes=(frozenset({("color", '"green'), ("color", '"white')}),))
 
 
 def make_counting(*measures: Measure, line_filter: LineFilter = EVERYTHING, kinds: str = "") -> Counting:
@@ -48,13 +50,19 @@ def counted(counting: Counting, activity: Activity) -> list[Movement]:
         (LineFilter(), [1, 6, 60, 3, 1]),
         (TEA_ONLY, [1, 3, 35, 1, 1]),
         (DEAR, [1, 4, 55, 2, 1]),
+        (LineFilter(max_amount=D(5)), [1, 2, 5, 2, 1]),
+        (LineFilter(min_amount=D(5), max_amount=D(25)), [1, 3, 30, 2, 1]),
+        (GREEN, [1, 3, 35, 1, 1]),
+        (replace(GREEN, max_amount=D(5)), [1, 1, 5, 1, 1]),
+        (LineFilter(attributes=(frozenset({("size", "5")}),)), [0, 0, 0, 0, 0]),
         (LineFilter(brands=frozenset({"Harbour"}), categories=frozenset({"drinks"})), [1, 3, 35, 1, 1]),
         (LineFilter(skus=frozenset({"rice"})), [0, 0, 0, 0, 0]),
     ],
 )
 def test_each_measure_counts_the_lines_that_match(line_filter: LineFilter, expected: list[int]) -> None:
     counting = make_counting(*ALL, line_filter=line_filter)
-    sold = make_activity((TEA, 1, 5), (TEA, 2, 30), (SOAP, 2, 25), (COFFEE, 1, 0))
+    tea = replace(TEA, attributes=frozenset({("color", '"green'), ("size", '"5')}))
+    sold = make_activity((tea, 1, 5), (tea, 2, 30), (SOAP, 2, 25), (COFFEE, 1, 0))
     assert values(counting, counted(counting, sold)) == expected
 
 

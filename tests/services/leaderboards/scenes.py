@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+import orjson
+
 from base.database import Connection, reading, transaction
 from base.outbox import OutboxRow, write
 from leaderboards.projector import project
@@ -28,8 +30,9 @@ INSERT INTO region (program_id, code, name, parent_id)
 VALUES ($1, $2, $2, (SELECT id FROM region WHERE program_id = $1 AND code = $3)) RETURNING id
 """
 ADD_PARTNER: Final = """
-INSERT INTO partner (program_id, code, name, kind, region_id, created_at)
-SELECT $1, $2, 'Shop ' || $2, $3, id, now() FROM region WHERE program_id = $1 AND code = $4 RETURNING id
+INSERT INTO partner (program_id, code, name, kind, region_id, attributes, created_at)
+SELECT $1, $2, 'Shop ' || $2, $3, id, $5::text::jsonb, now() FROM region
+WHERE program_id = $1 AND code = $4 RETURNING id
 """
 SET_METER: Final = """
 INSERT INTO meter AS m (program_id, series_id, window_start, partner_id, value, reached_at, version)
@@ -65,8 +68,16 @@ class Scene:
     program_id: int
     partners: dict[str, int] = field(default_factory=dict)
 
-    async def add_partner(self, code: str, *, region: str = "JKT", kind: str = "RETAILER") -> int:
-        (row,) = await rows(ADD_PARTNER, self.program_id, code, kind, region)
+    async def add_partner(
+        self,
+        code: str,
+        *,
+        region: str = "JKT",
+        kind: str = "RETAILER",
+        attributes: Mapping[str, object] | None = None,
+    ) -> int:
+        stored = orjson.dumps(attributes or {}).decode()
+        (row,) = await rows(ADD_PARTNER, self.program_id, code, kind, region, stored)
         self.partners[code] = row["id"]
         return self.partners[code]
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,14 +17,19 @@ from leaderboards.seasons import advance_program
 from leaderboards.standings import FinalRanking, LiveRanking
 from loyalty.tiers.queries import tier_keys
 from metrics.rules import Measure
+from partners.attributes import write_value
 from partners.audiences import AudienceInput
 from partners.inputs import PartnerKind
 from partners.queries import load_regions, load_views
+from partners.segments import SegmentInput, load_segments, upsert_segments
 from tests.services.leaderboards.scenes import Scene, make_scene, relay
 
 KINDS = ["RETAILER", "AGENT"]
 REGIONS = ["ID", "JAVA", "JKT", "BALI"]
 TIERS = ["bronze", "silver"]
+SEGMENTS = ["first", "second"]
+NAMES = ["channel", "stars"]
+SCALARS = st.sampled_from(["GT", "5", "true", 5, 5.0, 0.5, True, False, 1, 0])
 CODES = [f"p{number}" for number in range(6)]
 VALUES = st.sampled_from(
     ["0", "0.0004", "0.001", "1", "1.0005", "1.0009", "2.5", "9007199254740", "9999999999999.5"]
@@ -36,7 +42,22 @@ partners = st.fixed_dictionaries(
         "status": st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "SUSPENDED", "CLOSED"]),
         "tier": st.integers(0, 1),
         "value": VALUES,
+        "attributes": st.dictionaries(
+            st.sampled_from(NAMES), SCALARS | st.lists(SCALARS, max_size=1) | st.none(), max_size=2
+        ),
     }
+)
+segments = st.builds(
+    SegmentInput,
+    key=st.sampled_from(SEGMENTS),
+    name=st.just("A segment"),
+    partner_kinds=st.lists(st.sampled_from([PartnerKind(kind) for kind in KINDS]), max_size=1),
+    regions=st.lists(st.sampled_from(REGIONS), max_size=1),
+    tiers=st.lists(st.sampled_from(TIERS), max_size=1),
+    partners=st.lists(st.sampled_from(CODES), max_size=4, unique=True),
+    attributes=st.dictionaries(
+        st.sampled_from(NAMES), st.lists(SCALARS, min_size=1, max_size=3, unique_by=write_value), max_size=2
+    ),
 )
 audiences = st.builds(
     AudienceInput,
@@ -44,6 +65,7 @@ audiences = st.builds(
     regions=st.lists(st.sampled_from(REGIONS), max_size=2, unique=True),
     tiers=st.lists(st.sampled_from(TIERS), max_size=1),
     partners=st.lists(st.sampled_from(CODES), max_size=4, unique=True),
+    segments=st.lists(st.sampled_from(SEGMENTS), max_size=2, unique=True),
 )
 
 
@@ -55,7 +77,8 @@ async def expected(
         tiers = await tier_keys(connection, program_id=scene.program_id, partner_ids=list(values))
         views = await load_views(
             connection, program_id=scene.program_id, partner_ids=list(values),
-            regions=await load_regions(connection, scene.program_id), tiers=tiers,
+            regions=await load_regions(connection, scene.program_id),
+            segments=await load_segments(connection, program_id=scene.program_id), tiers=tiers,
         )  # fmt: skip
     groups: dict[str, list[tuple[int, datetime, int]]] = {}
     for partner in views.values():
@@ -102,29 +125,36 @@ async def read(
 )
 @given(
     st.lists(partners, min_size=len(CODES), max_size=len(CODES)),
+    st.lists(segments, min_size=2, max_size=2, unique_by=lambda one: one.key),
+    st.lists(segments, max_size=2, unique_by=lambda one: one.key),
     audiences,
     st.sampled_from(list(Grouping)),
     st.sampled_from([Measure.AMOUNT, Measure.COUNT]),
 )
 async def test_all_say_the_same(
     boards: base.redis.Client,
-    drawn: list[dict[str, str | int]],
+    drawn: list[dict[str, Any]],
+    at_first: list[SegmentInput],
+    then: list[SegmentInput],
     audience: AudienceInput,
     group_by: Grouping,
     measure: Measure,
 ) -> None:
     scene = await make_scene()
     for code, one in zip(CODES, drawn, strict=True):
-        await scene.add_partner(code, region=str(one["region"]), kind=str(one["kind"]))
+        await scene.add_partner(code, region=one["region"], kind=one["kind"], attributes=one["attributes"])
     plain = await scene.add_board("plain", measure=measure)
     await scene.set_tiers(*TIERS)
+    await upsert_segments(program_id=scene.program_id, segments=at_first, tiers=TIERS)
     view = await scene.add_board(measure=measure, audience=audience, group_by=group_by)
     at = datetime(2026, 11, 3, tzinfo=UTC)
     await rebuild(view)
-    await scene.count(plain, {code: str(one["value"]) for code, one in zip(CODES, drawn, strict=True)}, at=at)
+    await scene.count(plain, {code: one["value"] for code, one in zip(CODES, drawn, strict=True)}, at=at)
     for code, one in zip(CODES, drawn, strict=True):
-        await scene.set_tier(code, int(one["tier"]))
-        await scene.change(code, status=str(one["status"]))
+        await scene.set_tier(code, one["tier"])
+        await scene.change(code, status=one["status"])
+    await relay(scene)
+    await upsert_segments(program_id=scene.program_id, segments=then, tiers=TIERS)
     await relay(scene)
     values = {
         scene.partners[code]: (Decimal(one["value"]), at + timedelta(minutes=minute))
