@@ -16,6 +16,6 @@ CREATE TABLE segment (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0008_upload_limits")]
+    dependencies = [("mitra", "0009_ledger")]
 
     operations = [ops.RunSQL(SEGMENT)]
