@@ -44,12 +44,13 @@ ON CONFLICT (program_id, partner_id, unit)
 DO UPDATE SET available = excluded.available, pending = excluded.pending, held = excluded.held,
               debt = excluded.debt, version = excluded.version, idle = excluded.idle, idle_until = excluded.idle_until
 """
+# Truths come as 1 and 0: an array of booleans would be one more type for each connection to ask about.
 SAVE_LOTS: Final = """
 UPDATE lot SET remaining = k.remaining, held = k.held, spent = k.spent, expired = k.expired, reversed = k.reversed,
-               repaid = k.repaid, recalled = k.recalled, waived = k.waived, matured = k.matured, sliding = k.sliding,
-               expires_at = k.expires_at
+               repaid = k.repaid, recalled = k.recalled, waived = k.waived, matured = k.matured = 1,
+               sliding = k.sliding = 1, expires_at = k.expires_at
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::bigint[], $11::boolean[], $12::boolean[], $13::timestamptz[])
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::timestamptz[])
   AS k (id, remaining, held, spent, expired, reversed, repaid, recalled, waived, matured, sliding, expires_at)
 WHERE lot.program_id = $1 AND lot.id = k.id
 """
@@ -201,8 +202,8 @@ async def save_books(
             [one.repaid for one in changed],
             [one.recalled for one in changed],
             [one.waived for one in changed],
-            [one.matured for one in changed],
-            [one.sliding for one in changed],
+            [int(one.matured) for one in changed],
+            [int(one.sliding) for one in changed],
             [one.expires_at for one in changed],
         )
     await _copy(
