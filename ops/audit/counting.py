@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from activity.journal import load_history
-from base.database import Connection, reading, transaction
+from base.database import reading, transaction
 from game.loading import load_points, load_rewards_apart
 from game.plan import load_plan
 from metrics.counting import Counting
@@ -18,15 +18,8 @@ from metrics.meters import Meters
 from metrics.rules import MeterKey
 from metrics.windows import label
 from ops.audit.check import SHOWN, Check, Finding, sql_check
+from ops.audit.paging import SNAPSHOT, next_partners
 
-PARTNERS_AT_ONCE: Final = 200
-ACTIVITIES_AT_ONCE: Final = 10_000
-"""A page ends where it would hold more; a partner's journal is never split."""
-
-SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-NEXT_PARTNERS: Final = """
-SELECT id, activities FROM partner WHERE program_id = $1 AND id > $2 ORDER BY id LIMIT $3
-"""
 STORED: Final = """
 SELECT series_id, window_start, partner_id, value, reached_at FROM meter
 WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
@@ -70,7 +63,7 @@ async def _look_at_page(program_id: int, counting: Counting, after: int) -> tupl
     """The last partner of the next page (None where there is none), meters seen, and those that are wrong."""
     async with transaction() as connection:
         await connection.execute(SNAPSHOT)
-        partner_ids = await _next_partners(connection, program_id, after)
+        partner_ids = await next_partners(connection, program_id, after)
         if not partner_ids:
             return None, 0, []
         history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
@@ -83,18 +76,6 @@ async def _look_at_page(program_id: int, counting: Counting, after: int) -> tupl
     }
     true = recount(counting, history.values(), points, list(apart.values()))
     return partner_ids[-1], len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true)
-
-
-async def _next_partners(connection: Connection, program_id: int, after: int) -> list[int]:
-    rows = await connection.fetch(NEXT_PARTNERS, program_id, after, PARTNERS_AT_ONCE)
-    found: list[int] = []
-    activities = 0
-    for row in rows:
-        activities += row["activities"]
-        if found and activities > ACTIVITIES_AT_ONCE:
-            break
-        found.append(row["id"])
-    return found
 
 
 def compare(
@@ -124,5 +105,3 @@ METERS: Final = Check(
     "each meter is what the journal counts to, and was reached when the last that counts occurred",
     look_at_meters,
 )
-
-COUNTING: Final[tuple[Check, ...]] = (METERS, PARTS)

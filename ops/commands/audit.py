@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
     from base.settings import Settings
+    from ops.audit.check import Check
     from ops.audit.checks import Checked
     from partners.queries import ProgramRow
 
@@ -22,24 +25,29 @@ def audit(
     program: Annotated[
         str | None, typer.Option(help="Only the program of this key.", show_default="all programs")
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Count the journal and spend the wallets again, too, and compare."),
+    ] = False,
 ) -> None:
     """Prove the books: check every invariant. It only reads, and may run beside the service.
 
-    Exit status 1 where one is broken; the table names the first offenders.
+    Exit status 1 where one is broken; the table names the first offenders. --replay takes as long as the past is.
 
-    Example: [bold]mitra audit --program harbour-foods[/bold]
+    Example: [bold]mitra audit --program harbour-foods --replay[/bold]
     """
     from base.settings import Settings
     from ops.running import run
 
     settings = Settings()
-    if not run(_audit(settings, program), settings):
+    if not run(_audit(settings, program, replay=replay), settings):
         raise typer.Exit(1)
 
 
-async def _audit(settings: "Settings", key: str | None) -> bool:
+async def _audit(settings: "Settings", key: str | None, *, replay: bool) -> bool:
     """Audit the programs; whether all is well."""
     from base.database import reading
+    from ops.audit.checks import CHECKS, STANDING
     from ops.installation import open_installation
     from ops.terminal import open_console
     from partners.queries import find_program
@@ -53,13 +61,16 @@ async def _audit(settings: "Settings", key: str | None) -> bool:
                 else [key]
             )
             programs = [await find_program(connection, one) for one in keys]
-        broken = [await servers.guard(_report(console, program)) for program in programs]
+        broken = [
+            await servers.guard(_report(console, program, CHECKS if replay else STANDING))
+            for program in programs
+        ]
     if not broken:
         console.print("There is no program to audit.")
     return not sum(broken)
 
 
-async def _report(console: "Console", program: "ProgramRow") -> int:
+async def _report(console: "Console", program: "ProgramRow", checks: "Sequence[Check]") -> int:
     """Print one program's table; how many invariants are broken."""
     from rich.live import Live
 
@@ -68,7 +79,7 @@ async def _report(console: "Console", program: "ProgramRow") -> int:
     table = _open_table(program.key)
     seen: list[Checked] = []
     with Live(table, console=console, refresh_per_second=4):
-        async for checked in audit_program(program.id):
+        async for checked in audit_program(program.id, checks):
             seen.append(checked)
             _add_row(table, checked)
     broken = sum(checked.finding.violations > 0 for checked in seen)

@@ -89,6 +89,6 @@ async def test_a_killed_load_is_completed_and_equals_an_undisturbed_one(
     assert (await whole).returncode == 0, whole.result().stderr
     assert await everything(databases[0]) == await everything(databases[1])
 
-    audited = await run("audit", **killed)
+    audited = await run("audit", "--replay", **killed)
     assert audited.returncode == 0, audited.stdout + audited.stderr
     assert "invariants hold" in audited.stdout

@@ -16,6 +16,7 @@ from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import OPEN, Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
+from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
 from ops.audit.check import Finding
@@ -67,6 +68,15 @@ async def make_busy_world() -> World:
         activity("v1", "stall", kind="VISIT"),
         activity("v2", "stall", kind="VISIT"),
         return_of("b3", "stall", "v2"),
+    )
+    await adjust_points(
+        program_id=world.program_id,
+        partner="kiosk",
+        amount=-20,
+        reason="taken",
+        idempotency_key="k1",
+        actor="finance",
+        now=NOW,
     )
     return world
 
@@ -141,6 +151,9 @@ CORRUPTIONS: Final = {
     """,
     "sliding lots": "UPDATE lot SET sliding = true WHERE program_id = $1 AND remaining > 0",
     "lot movements": "DELETE FROM lot_movement WHERE program_id = $1 AND kind = 'REVERSED'",
+    "spending order": """
+        UPDATE lot SET matures_at = matures_at + '1 second' WHERE program_id = $1 AND spent > 0
+    """,
     "meters": "UPDATE meter SET value = value + 1 WHERE program_id = $1",
     "distinct counts": "DELETE FROM meter_part WHERE program_id = $1",
     "completions": "UPDATE meter SET value = 1 WHERE program_id = $1",

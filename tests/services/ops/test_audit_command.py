@@ -24,7 +24,7 @@ async def test_a_broken_book_ends_it_with_1_and_names_the_place(
         key = await connection.fetchval("SELECT key FROM program WHERE id = $1", world.program_id)
     urls = {"MITRA_DATABASE_URL": database_url, "MITRA_REDIS_URL": redis_url}
 
-    sound = await asyncio.to_thread(mitra.run, "audit", "--program", key, **urls)
+    sound = await asyncio.to_thread(mitra.run, "audit", "--replay", "--program", key, **urls)
     assert (sound.returncode, sound.stderr) == (0, "")
     assert "invariants hold" in sound.stdout
 
