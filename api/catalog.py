@@ -14,7 +14,8 @@ from base.database import Connection
 from game.badges.queries import BadgeRow, load_badges
 from game.missions.queries import MissionRow, load_missions
 from loyalty.earning.queries import RuleRow, load_rules
-from loyalty.tiers.standing_queries import LadderRow, TierRow, load_ladder
+from loyalty.tiers.rules import Tier
+from loyalty.tiers.standing_queries import LadderRow, load_ladder
 from loyalty.words.speech import Names
 from metrics.queries import MetricRow, load_metrics
 from partners.attributes import read_attributes
@@ -61,7 +62,7 @@ class Catalog:
         return {row.code: row for row in self.regions.values()}
 
     @cached_property
-    def tiers_by_key(self) -> Mapping[str, TierRow]:
+    def tiers_by_key(self) -> Mapping[str, Tier]:
         return {} if self.ladder is None else {row.key: row for row in self.ladder.tiers}
 
     @cached_property

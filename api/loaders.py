@@ -27,8 +27,8 @@ from loyalty.ledger.queries import (
     load_expiring,
     load_wallets,
 )
+from loyalty.tiers.periods import Calendar
 from loyalty.tiers.standing_queries import StandingRow, load_standings
-from metrics.windows import Period, local_day, start_of
 from partners.listing import PartnerRow, find_partners
 from push.queries import InboxMessage, load_inboxes
 
@@ -47,8 +47,8 @@ EntriesKey: TypeAlias = tuple[int, str, int | None, int]
 InboxKey: TypeAlias = tuple[int, int | None, int]
 """(partner id, below which message, how many)."""
 
-StandingKey: TypeAlias = tuple[int, str]
-"""(partner id, its time zone)."""
+StandingKey: TypeAlias = tuple[int, Calendar]
+"""(partner id, its calendar)."""
 
 ProgressKey: TypeAlias = tuple[int, frozenset[MissionState]]
 """(partner id, of missions in which states)."""
@@ -136,15 +136,13 @@ class Loaders:
         assert ladder is not None
 
         async def load(keys: list[StandingKey]) -> Sequence[StandingRow]:
-            now = self._context.now()
-            period = Period(ladder.period)
-            windows = {id_: start_of(period, local_day(now, time_zone)) for id_, time_zone in keys}
             async with reading() as connection:
                 found = await load_standings(
                     connection,
                     program_id=self._context.program_id,
-                    series_id=ladder.series_id,
-                    windows=windows,
+                    ladder=ladder.rules,
+                    calendars=dict(keys),
+                    now=self._context.now(),
                 )
             return [found[id_] for id_, _ in keys]
 

@@ -15,6 +15,7 @@ from activity.rules import RETURN, Activity, ActivityInput, Line, Refusal
 from base.numbers import plain
 from game.reaction import react
 from game.state import Before, Moment, State
+from game.tiering import catch_up
 from game.wallets import give, recall_lot
 from loyalty.because import Because
 from loyalty.earning.rules import Grant, recallable, returned_share
@@ -69,8 +70,9 @@ class Draft:
 def fold(state: State, draft: Draft) -> Transaction | Refusal:
     """Decide one activity on the state, and change the state to what it is after it.
 
-    A refusal leaves the state as it was.
+    A refusal leaves the state as it was, but for what was due before it.
     """
+    catch_up(state, state.partners[draft.partner_id], now=draft.posted_at)
     if draft.given.kind == RETURN:
         taken = resolve_return(draft.given, partner_id=draft.partner_id, originals=state.originals)
         if isinstance(taken, Refusal):

@@ -1,6 +1,6 @@
 """The load and the write of a batch: every kind of row in one statement, whatever the size of the batch."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -20,14 +20,15 @@ from loyalty.ledger.service import (
     save_books,
     write_wallets,
 )
-from loyalty.tiers.rules import Standing
+from loyalty.tiers.changes import write_changes, write_reviews
+from loyalty.tiers.standings import build_standings, read_open_meters, read_standings, write_standings
 from metrics.meters import build_meters, read_meters, read_parts, read_windows, write_meters
 from metrics.rules import MeterKey
 from partners.queries import view_of
 
 # The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
 LOCK: Final = """
-SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version,
+SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version, p.created_at,
        coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
        CASE WHEN $3::boolean THEN p.attributes END AS attributes
 FROM partner p JOIN program g ON g.id = p.program_id
@@ -38,9 +39,6 @@ VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
 # How far the review of each unfilled series has come: the partners beyond it have only part of their past in it.
 UNFILLED: Final = """
 SELECT id, coalesce(reviewed_through, 0) FROM meter_series WHERE program_id = $1 AND filled_at IS NULL
-"""
-STANDINGS: Final = """
-SELECT partner_id, level, since FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
 COMPLETIONS: Final = """
 SELECT mission_id, partner_id, n, completed_at, revoked_at
@@ -69,11 +67,6 @@ SAVE_PARTNERS: Final = """
 UPDATE partner SET activities = k.activities, version = k.version
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS k (id, activities, version)
 WHERE partner.program_id = $1 AND partner.id = k.id
-"""
-SAVE_STANDINGS: Final = """
-INSERT INTO tier_standing (program_id, partner_id, level, since)
-SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::timestamptz[])
-ON CONFLICT (program_id, partner_id) DO UPDATE SET level = excluded.level, since = excluded.since
 """
 SAVE_COMPLETIONS: Final = """
 INSERT INTO mission_completion (program_id, occurrence, mission_id, partner_id, n, completed_at, revoked_at)
@@ -115,6 +108,7 @@ async def lock_partners(
             view_of(row, regions=plan.regions, segments=segments, tier=None),
             row["activities"],
             row["version"],
+            row["created_at"],
             segments,
         )
         for row in rows
@@ -151,11 +145,9 @@ async def load_state(
         Statement(UNFILLED, (program_id,)),
         read_meters(program_id=program_id, keys=wanted),
         read_parts(program_id=program_id, series=series, keys=wanted),
-        read_windows(
-            program_id=program_id, series_ids=[ladder.series.id] if ladder else [], partner_ids=partner_ids
-        ),
+        _read_ladder_meters(plan, partner_ids),
         read_wallets(program_id=program_id, partner_ids=partner_ids),
-        Statement(STANDINGS, (program_id, partner_ids)),
+        read_standings(program_id=program_id, partner_ids=partner_ids),
         Statement(COMPLETIONS, (program_id, partner_ids)),
         Statement(AWARDS, (program_id, partner_ids)),
     )
@@ -167,7 +159,7 @@ async def load_state(
         partners=partners,
         meters=build_meters(series=series, rows=meters, parts=parts, windows=windows),
         books=build_books(wallets),
-        standings={partner_id: Standing(level, since) for partner_id, level, since in standings},
+        standings=build_standings(standings),
         completions={(row[0], row[1]): Completion(*row) for row in completions},
         awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
         filled_through=dict(unfilled),
@@ -275,7 +267,7 @@ async def save_state(connection: Connection, state: State) -> None:
         connection,
         write_wallets(program_id=program_id, books=state.books),
         *write_meters(program_id=program_id, meters=state.meters),
-        _write_standings(state),
+        *_write_tiers(state),
         _write_completions(state),
         _write_awards(state),
         _write_partners(state),
@@ -299,14 +291,27 @@ def _write_partners(state: State) -> Statement:
     return Statement(SAVE_PARTNERS, (state.plan.program_id, *columns))
 
 
-def _write_standings(state: State) -> Statement:
-    changed = [(partner_id, one) for partner_id, one in state.standings.items() if one.changed]
-    columns = (
-        [partner_id for partner_id, _ in changed],
-        [one.level for _, one in changed],
-        [one.since for _, one in changed],
-    )
-    return Statement(SAVE_STANDINGS, (state.plan.program_id, *columns))
+def _read_ladder_meters(plan: Plan, partner_ids: Sequence[int]) -> Statement:
+    """The meters that the partners' tiers go by, beside those that the batch moves."""
+    ladder = plan.ladder
+    if ladder is not None and ladder.is_reviewed:
+        return read_open_meters(
+            program_id=plan.program_id, series_id=ladder.series_id, partner_ids=partner_ids
+        )
+    series_ids = [ladder.series_id] if ladder else []
+    return read_windows(program_id=plan.program_id, series_ids=series_ids, partner_ids=partner_ids)
+
+
+def _write_tiers(state: State) -> Iterator[Statement]:
+    """Most batches change no standing, and fewer a tier: what does not is left out."""
+    program_id = state.plan.program_id
+    changed = {partner_id: one for partner_id, one in state.standings.items() if one.changed}
+    if changed:
+        yield write_standings(program_id=program_id, standings=changed)
+    if state.tier_changes:
+        yield write_changes(program_id=program_id, changes=state.tier_changes)
+    if state.tier_reviews:
+        yield write_reviews(program_id=program_id, reviews=state.tier_reviews)
 
 
 def _write_completions(state: State) -> Statement:

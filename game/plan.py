@@ -19,7 +19,8 @@ from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
 from loyalty.earning.rules import Earning, EarningRule, RateBasis
 from loyalty.ledger.policies import Policies
-from loyalty.tiers.rules import Ladder, Tier
+from loyalty.tiers.queries import load_rules
+from loyalty.tiers.rules import Ladder
 from metrics.counting import Counting
 from metrics.rules import LineFilter, Measure, Metric, Series
 from metrics.windows import Period, WindowSpec
@@ -40,11 +41,6 @@ WHERE s.program_id = $1 ORDER BY s.id
 RULES: Final = """
 SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at
 FROM earning_rule WHERE program_id = $1 ORDER BY id
-"""
-TIERS: Final = """
-SELECT t.key, t.name, t.level, t.threshold, t.multiplier, l.series_id
-FROM tier t JOIN tier_ladder l ON l.program_id = t.program_id AND l.id = t.ladder_id
-WHERE t.program_id = $1 ORDER BY t.level
 """
 MISSIONS: Final = """
 SELECT id, key, version, audience, rewards, published_at, ended_at
@@ -128,7 +124,7 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         segments=await load_segments(connection, program_id=program_id),
         counting=Counting(series.values()),
         earning=Earning([_rule(row) for row in await connection.fetch(RULES, program_id)]),
-        ladder=_ladder(await connection.fetch(TIERS, program_id), series),
+        ladder=await load_rules(connection, program_id=program_id),
         missions={one.id: one for one in missions},
         missions_by_series=_by_series(
             (objective.series, one) for one in missions for objective in one.objectives
@@ -186,18 +182,6 @@ def _rule(row: Mapping[str, Any]) -> EarningRule:
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
     )
-
-
-def _ladder(rows: Sequence[Mapping[str, Any]], series: Mapping[int, Series]) -> Ladder | None:
-    if not rows:
-        return None
-    tiers = [
-        Tier(
-            row["key"], row["name"], row["level"], row["threshold"].normalize(), row["multiplier"].normalize()
-        )
-        for row in rows
-    ]
-    return Ladder(series[rows[0]["series_id"]], tuple(tiers))
 
 
 def _mission(row: Mapping[str, Any], objectives: Sequence[Objective]) -> Mission:

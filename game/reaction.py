@@ -6,16 +6,17 @@ the meters stood before. Rewards are posted on the way; nothing that they move i
 
 from collections.abc import Container, Iterable
 
-from activity.rules import ZERO
+from activity.rules import RETURN
 from base.numbers import plain
 from game.badges.rules import Award, Badge
 from game.missions.rules import ONCE, Advance, Completion, Mission, Verdict, judge
 from game.state import Before, Moment, PartnerState, State
+from game.tiering import follow_tier
 from game.wallets import give, recall_lot
 from loyalty.because import chain
 from loyalty.ledger.books import POINT, EntryKind, Transaction
 from loyalty.ledger.posting import tell
-from loyalty.tiers.rules import Standing, decide
+from loyalty.tiers.reviews import Cause
 from metrics.windows import LIFETIME_START
 
 
@@ -37,10 +38,11 @@ def react(
     ladder = state.plan.ladder
     if (
         ladder is not None
-        and any(key[0] == ladder.series.id for key in before)
-        and state.is_filled(ladder.series.id, partner.view.id)
+        and any(key[0] == ladder.series_id for key in before)
+        and state.is_filled(ladder.series_id, partner.view.id)
     ):
-        follow_tier(state, transaction, partner, root)
+        cause = Cause.RETURNED if moment.kind == RETURN else Cause.COUNTED
+        follow_tier(state, transaction, partner, root, cause=cause, before=before)
 
 
 def moved(state: State, before: Before, *, among: Container[int]) -> set[int]:
@@ -267,25 +269,3 @@ def revoke_badge(
     award.revoked_at, award.changed = transaction.posted_at, True
     step = transaction.because.add("badge", on=on, badge=badge.key, level=level, **numbers)
     transaction.facts.append({"type": "BadgeRevoked", "because": step, "badge": badge.key, "level": level})
-
-
-def follow_tier(state: State, transaction: Transaction, partner: PartnerState, root: int) -> None:
-    """Bring the partner's tier to what its periods have earned."""
-    ladder = state.plan.ladder
-    if ladder is None:
-        return
-    partner_id = partner.view.id
-    values = [state.meters[key].value for key in state.ladder_windows.get(partner_id, ())]
-    tier = decide(ladder, values)
-    standing = state.standings.setdefault(partner_id, Standing(0, None))
-    if tier.level == standing.level:
-        return
-    now = ladder.tiers[standing.level]
-    standing.level, standing.since, standing.changed = tier.level, transaction.posted_at, True
-    partner.change_tier(tier)
-    threshold = max(tier, now, key=lambda one: one.level).threshold
-    numbers = {"from": now.key, "to": tier.key}
-    step = transaction.because.add(
-        "tier", on=root, value=plain(max(values, default=ZERO)), threshold=plain(threshold), **numbers
-    )
-    transaction.facts.append({"type": "TierChanged", "because": step, **numbers})

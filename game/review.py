@@ -25,9 +25,11 @@ from game.loading import (
     save_state,
 )
 from game.plan import Plan, load_plan
-from game.reaction import follow_badges, follow_missions, follow_tier, moved
+from game.reaction import follow_badges, follow_missions, moved
 from game.state import Before, Moment, PartnerState, State
+from game.tiering import catch_up, follow_tier
 from loyalty.ledger.books import Transaction
+from loyalty.tiers.reviews import Cause
 from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
@@ -151,6 +153,7 @@ def correct_meters(state: State, true: Meters) -> dict[int, Before]:
 def _follow(state: State, partner_id: int, before: Before, now: datetime) -> None:
     """Let whatever watches the series follow for one partner, moved or not: a watcher may be new."""
     partner = state.partners[partner_id]
+    catch_up(state, partner, now=now)
     transaction_id = state.ids.take()
     transaction = Transaction(
         id=transaction_id,
@@ -171,6 +174,6 @@ def _follow(state: State, partner_id: int, before: Before, now: datetime) -> Non
         root,
         series=series | moved(state, before, among=state.plan.badges_by_series),
     )
-    follow_tier(state, transaction, partner, root)
+    follow_tier(state, transaction, partner, root, cause=Cause.CONFIGURED)
     if transaction.entries or transaction.facts:
         state.transactions.append(transaction)

@@ -14,6 +14,8 @@ from game.badges.rules import Award
 from game.missions.rules import Completion
 from game.plan import Plan
 from loyalty.ledger.books import Books, Lot, Transaction
+from loyalty.tiers.changes import TierChange
+from loyalty.tiers.reviews import Review
 from loyalty.tiers.rules import Standing, Tier
 from metrics.history import occurred, reached_at
 from metrics.meters import Meters
@@ -32,6 +34,7 @@ class PartnerState:
     view: PartnerView
     number: int
     version: int
+    joined_at: datetime
     segments: Segments = NO_SEGMENTS
 
     def set_tier(self, tier: Tier) -> None:
@@ -88,6 +91,8 @@ class State:
     """The meters that a partner's tier goes by."""
     activities: list[Activity] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
+    tier_changes: list[TierChange] = field(default_factory=list)
+    tier_reviews: list[Review] = field(default_factory=list)
 
     def move(self, movements: Iterable[Movement], *, occurred_at: datetime, before: Before) -> None:
         """Take movements into the meters, and note in `before` where each stood."""
@@ -115,7 +120,7 @@ class State:
 
     def note_ladder(self, key: MeterKey) -> None:
         """Remember a meter that the partner's tier goes by."""
-        if self.plan.ladder is not None and key[0] == self.plan.ladder.series.id:
+        if self.plan.ladder is not None and key[0] == self.plan.ladder.series_id:
             self.ladder_windows.setdefault(key[2], set()).add(key)
 
     def count_points(self, activity_id: int | None, *, earned: int = 0, rewards: int = 0) -> tuple[int, int]:

@@ -20,14 +20,10 @@ from leaderboards.queries import BoardView, list_boards, seasons_in
 from leaderboards.rebuild import drop_closed
 from leaderboards.rules import BoardRow, SeasonState, SeasonWindow, due_state, due_windows
 from leaderboards.standings import freeze
+from partners.history import NO_HISTORY
 
-# Where a history is loaded, seasons wait for its end; one that an import has not gone on with for an hour is over.
-PROGRAMS: Final = """
-SELECT id FROM program p WHERE NOT settings ? 'history' AND NOT EXISTS (
-    SELECT FROM import i WHERE i.program_id = p.id AND i.history AND i.state = 'RUNNING'
-    AND coalesce(i.moved_at, i.started_at) > $1::timestamptz - interval '1 hour')
-ORDER BY id
-"""
+# Where a history is loaded, seasons wait for its end.
+PROGRAMS: Final = f"SELECT id FROM program p WHERE {NO_HISTORY} ORDER BY id"  # noqa: S608  # a constant
 
 # Of each board the seasons it has, and the first window in which its series has a meter.
 KNOWN_WINDOWS: Final = """

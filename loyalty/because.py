@@ -25,9 +25,12 @@ The steps, and what they carry besides `step` and `on`:
     reward            points, unit
     badge             badge, level, and value, threshold where a metric awards it
     tier              from, to, value, threshold
+    tier_review       startsOn, through (local days), value: a window of the ladder was over
+    override_ended    tier: it had been given by hand until then
     adjustment        reason, amount, actor
     opening           points, unit, grantedOn, expiresOn (local days, or null), actor: brought over from another system
-    counted_too_late  mission: it had ended when the activity was posted
+    counted_too_late  mission: it had ended when the activity was posted; or through: the tier's window up to that day
+                      had been reviewed
     review            localDate: configuration changed, and what had been counted before was looked at again
 """
 
@@ -56,6 +59,8 @@ STEPS = (
     "reward",
     "badge",
     "tier",
+    "tier_review",
+    "override_ended",
     "adjustment",
     "opening",
     "counted_too_late",

@@ -22,9 +22,9 @@ from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
 from loyalty.ledger.books import POINT
 from loyalty.ledger.queries import EntryRow, WalletRow, list_entries, load_wallets
+from loyalty.tiers.periods import Calendar
 from loyalty.tiers.standing_queries import StandingRow, load_standings
 from loyalty.words import Reader, choose_language, explain
-from metrics.windows import Period, local_day, start_of
 from partners.listing import PartnerRow, Scope, find_partners
 from partners.queries import ProgramRow
 from partners.rules import PartnerView
@@ -56,13 +56,12 @@ async def load_card(program: ProgramRow, code: str, *, entries: int, now: dateti
         partner = found[code]
         standing = None
         if catalog.ladder is not None:
-            period = Period(catalog.ladder.period)
-            window = start_of(period, local_day(now, partner.time_zone))
             standings = await load_standings(
                 connection,
                 program_id=program.id,
-                series_id=catalog.ladder.series_id,
-                windows={partner.id: window},
+                ladder=catalog.ladder.rules,
+                calendars={partner.id: Calendar.of(partner.time_zone, partner.created_at)},
+                now=now,
             )
             standing = standings[partner.id]
         missions = list(catalog.missions.values())

@@ -19,6 +19,7 @@ from base.outbox import Consumer
 from base.settings import Settings
 from base.telemetry import counter
 from game.review import review_all
+from game.tier_reviews import review_tiers
 from imports.job import ImportJob, drop_abandoned
 from imports.limits import ImportLimits
 from imports.uploads import JOB as IMPORT_JOB
@@ -60,6 +61,7 @@ class Worker:
             Tick("seasons", 5, self._advance_seasons),
             Tick("review", 1, self._review),
             Tick("lots", 60, self._turn_lots),
+            Tick("tiers", 10, self._review_tiers),
             Tick("boards", 5, self._heal_boards),
             Tick("deliveries", 1, self._deliver),
             Tick("outbox", 30, outbox.drop_consumed),
@@ -86,6 +88,9 @@ class Worker:
 
     async def _turn_lots(self) -> None:
         await turn_lots(self._clock.now())
+
+    async def _review_tiers(self) -> None:
+        await review_tiers(self._clock)
 
     async def _heal_boards(self) -> None:
         await rebuild.heal()

@@ -8,6 +8,12 @@ from typing import Final
 
 from base.database import transaction
 
+# No history is being loaded into the program `p`, at $1; one that an import has not gone on with for an hour is over.
+NO_HISTORY: Final = """
+NOT p.settings ? 'history' AND NOT EXISTS (
+    SELECT FROM import i WHERE i.program_id = p.id AND i.history AND i.state = 'RUNNING'
+    AND coalesce(i.moved_at, i.started_at) > $1::timestamptz - interval '1 hour')
+"""
 BEGIN: Final = "UPDATE program SET settings = settings || '{\"history\": true}'::jsonb WHERE id = $1"
 END: Final = "UPDATE program SET settings = settings - 'history' WHERE id = $1"
 

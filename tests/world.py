@@ -213,13 +213,16 @@ class World:
         rule = EarningRuleInput(key, key.title(), kind, per, audience=audience, **more)
         await create_earning_rule(program_id=self.program_id, rule=rule, tiers=tiers, now=self.clock.now())
 
-    async def ladder(self, metric: str, period: Period, tiers: Mapping[str, tuple[Amount, Amount]]) -> None:
+    async def ladder(
+        self, metric: str, period: Period, tiers: Mapping[str, tuple[Amount, Amount]], **more: Any
+    ) -> None:
         """The ladder: by key, threshold and multiplier."""
         steps = [
             TierInput(key, key.title(), Decimal(threshold), Decimal(multiplier))
             for key, (threshold, multiplier) in tiers.items()
         ]
-        await set_tier_ladder(program_id=self.program_id, ladder=TierLadderInput(metric, period, steps))
+        ladder = TierLadderInput(metric, period, steps, **more)
+        await set_tier_ladder(program_id=self.program_id, ladder=ladder)
 
     async def badge(self, key: str, metric: str | None = None, levels: Sequence[Amount] = ()) -> None:
         """A badge, by levels of a metric or for missions to award."""
@@ -273,9 +276,9 @@ class World:
             history=EARLIEST if history else None,
         )
 
-    async def accept(self, *activities: ActivityInput) -> list[Outcome]:
+    async def accept(self, *activities: ActivityInput, history: bool = False) -> list[Outcome]:
         """Record activities of which none may be refused."""
-        outcomes = await self.record(*activities)
+        outcomes = await self.record(*activities, history=history)
         assert [one for one in outcomes if one.status == "REJECTED"] == []
         return outcomes
 

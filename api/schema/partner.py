@@ -54,11 +54,7 @@ class Partner(Node):
 
     @strawberry.field(description="Null where the program has no tiers.")
     async def tier(self, info: Info) -> TierStanding | None:
-        ladder = info.context.catalog.ladder
-        if ladder is None:
-            return None
-        row = await info.context.loaders.standings.load((self.row.id, self.row.time_zone))
-        return standing_of(self.row, row, ladder.tiers)
+        return await standing_of(self.row, info.context)
 
     @strawberry.field(description="Newest first.")
     async def missions(

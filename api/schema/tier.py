@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, TypeAlias
 
 import strawberry
@@ -11,9 +13,12 @@ import strawberry
 from api.context import Context, Info
 from api.schema.faults import Given, UserError
 from api.schema.period import Period
+from loyalty.tiers.periods import Calendar
+from loyalty.tiers.rules import Downgrade
+from loyalty.tiers.rules import Tier as Step
 from loyalty.tiers.service import TierInput as GivenTier
 from loyalty.tiers.service import TierLadderInput, set_tier_ladder
-from loyalty.tiers.standing_queries import StandingRow, TierRow
+from loyalty.tiers.standing_queries import StandingRow
 from metrics.windows import Period as WindowPeriod
 from partners.listing import PartnerRow
 
@@ -27,7 +32,7 @@ class Tier:
     multiplier: Decimal
 
     @classmethod
-    def of(cls, row: TierRow) -> Tier:
+    def of(cls, row: Step) -> Tier:
         return cls(
             key=row.key, name=row.name, level=row.level, threshold=row.threshold, multiplier=row.multiplier
         )
@@ -40,23 +45,40 @@ class TierStanding:
     qualifying: Decimal = strawberry.field(description="Counted so far in this qualification period.")
     next: Tier | None
     to_next: Decimal | None
-    kept_until: datetime | None = strawberry.field(description="Null where no review takes the tier.")
-    projected: Tier = strawberry.field(description="Where the partner lands if nothing more is counted.")
+    kept_until: datetime | None = strawberry.field(
+        description="When the tier goes if nothing more is counted. Null where no review takes it."
+    )
+    projected: Tier = strawberry.field(
+        description="Where the review of this period puts the partner if nothing more is counted."
+    )
 
 
-def standing_of(partner: PartnerRow, row: StandingRow, tiers: tuple[TierRow, ...]) -> TierStanding:
-    """A partner's standing. No review takes a tier yet: it is kept without end, and is where the partner lands."""
-    tier = Tier.of(tiers[min(row.level, len(tiers) - 1)])
+async def standing_of(partner: PartnerRow, context: Context) -> TierStanding | None:
+    """A partner's standing; None where the program has no tiers."""
+    ladder = context.catalog.ladder
+    if ladder is None:
+        return None
+    row, tiers = await _row_of(partner, context), ladder.tiers
     above = tiers[row.level + 1] if row.level + 1 < len(tiers) else None
     return TierStanding(
-        tier=tier,
+        tier=_tier(tiers, row.level),
         since=row.since or partner.created_at,
         qualifying=row.qualifying,
         next=Tier.of(above) if above else None,
         to_next=max(Decimal(0), above.threshold - row.qualifying) if above else None,
-        kept_until=None,
-        projected=tier,
+        kept_until=row.kept_until,
+        projected=_tier(tiers, row.projected),
     )
+
+
+def _tier(tiers: Sequence[Step], level: int) -> Tier:
+    """The tier of a level; the highest, where the ladder has become shorter meanwhile."""
+    return Tier.of(tiers[min(level, len(tiers) - 1)])
+
+
+async def _row_of(partner: PartnerRow, context: Context) -> StandingRow:
+    calendar = Calendar.of(partner.time_zone, partner.created_at)
+    return await context.loaders.standings.load((partner.id, calendar))
 
 
 async def tier_key_of(partner: PartnerRow, context: Context) -> str | None:
@@ -64,8 +86,15 @@ async def tier_key_of(partner: PartnerRow, context: Context) -> str | None:
     ladder = context.catalog.ladder
     if ladder is None:
         return None
-    row = await context.loaders.standings.load((partner.id, partner.time_zone))
+    row = await _row_of(partner, context)
     return ladder.tiers[min(row.level, len(ladder.tiers) - 1)].key
+
+
+@strawberry.enum(description="What the review at the end of a period may take.")
+class TierDowngrade(StrEnum):
+    NEVER = "NEVER"
+    ONE_STEP = "ONE_STEP"
+    TO_EARNED = "TO_EARNED"
 
 
 @strawberry.input
@@ -81,6 +110,19 @@ class TierLadderSetInput:
     metric: str
     period: Period
     tiers: list[TierInput]
+    rolling_months: int | None = strawberry.field(
+        default=None, description="Of a MONTHLY ladder: so many months up to the present one, for one."
+    )
+    from_joining: bool = strawberry.field(
+        default=False, description="Of a YEARLY ladder: years from the partner's day of joining."
+    )
+    downgrade: TierDowngrade = TierDowngrade.NEVER
+    grace_days: int = strawberry.field(
+        default=0, description="Days from the end of a period to its review, in which it still counts."
+    )
+    returns_take: bool = strawberry.field(
+        default=True, description="Whether what comes back may take a tier before the period is reviewed."
+    )
 
 
 @strawberry.type
@@ -110,6 +152,11 @@ class TierMutation:
             metric=given.metric,
             period=WindowPeriod(given.period.value),
             tiers=[GivenTier(one.key, one.name, one.threshold, one.multiplier) for one in given.tiers],
+            rolling_months=given.rolling_months,
+            from_joining=given.from_joining,
+            downgrade=Downgrade(given.downgrade.value),
+            grace_days=given.grace_days,
+            returns_take=given.returns_take,
         )
         await set_tier_ladder(program_id=context.program_id, ladder=ladder)
         await context.renew()

@@ -12,6 +12,13 @@ class TierLadder(Model):
     metric_id = fields.BigIntField()
     period = fields.TextField()
     series_id = fields.BigIntField()
+    rolling_months = fields.IntField(null=True)
+    """So many months up to the present one, where set; then the period is MONTHLY."""
+    from_joining = fields.BooleanField(default=False, db_default=False)
+    """Years from the day of joining; then the period is YEARLY."""
+    downgrade = fields.TextField(default="NEVER", db_default="NEVER")
+    grace_days = fields.IntField(default=0, db_default=0)
+    returns_take = fields.BooleanField(default=True, db_default=True)
 
     class Meta:
         table = "tier_ladder"

@@ -1,7 +1,8 @@
 """The program's tier ladder is set: one ladder, replaced as a whole.
 
 A tier is known by its key. Replacing a ladder moves nobody: partners keep the tier of that key until their meter moves
-next. So a tier that partners stand on cannot go, nor the lowest, which holds all who have no standing yet.
+next, or the window that is open then is reviewed. So a tier that partners stand on cannot go, nor the lowest, which
+holds all who have no standing yet.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,10 @@ from typing import Final
 from base import outbox
 from base.database import Connection
 from base.errors import Invalid
-from metrics.service import ensure_series, find_metric, revisit_series
+from loyalty.tiers.periods import Qualification
+from loyalty.tiers.rules import Downgrade
+from metrics.rules import Measure
+from metrics.service import MetricReference, ensure_series, find_metric, revisit_series
 from metrics.windows import Period, WindowSpec
 from partners.checks import check_code, check_count, check_decimal, check_name, check_unique, item_path
 from partners.configuration import LockedProgram, configure, hold_activities, raise_config_version
@@ -25,14 +29,28 @@ MULTIPLIER_DIGITS: Final = 6
 QUALIFYING: Final = frozenset({Period.DAILY, Period.WEEKLY, Period.MONTHLY, Period.QUARTERLY, Period.YEARLY})
 """The periods over which a tier can be earned."""
 
-LADDER: Final = "SELECT id, metric_id, period FROM tier_ladder WHERE program_id = $1"
+MOST_MONTHS: Final = 60
+"""Of a rolling window."""
+MOST_GRACE_DAYS: Final = 366
+
+# What decides over which windows a tier is earned, and how it is lost.
+LADDER: Final = """
+SELECT metric_id, period, rolling_months, from_joining, downgrade, grace_days, returns_take
+FROM tier_ladder WHERE program_id = $1
+"""
+DOWNGRADE: Final = 4
+"""Its place there: what stands before it names the windows."""
 TIERS: Final = (
     "SELECT id, key, name, level, threshold, multiplier FROM tier WHERE program_id = $1 ORDER BY level"
 )
 SET_LADDER: Final = """
-INSERT INTO tier_ladder (program_id, metric_id, period, series_id) VALUES ($1, $2, $3, $4)
-ON CONFLICT (program_id) DO UPDATE SET metric_id = excluded.metric_id, period = excluded.period,
-                                       series_id = excluded.series_id
+INSERT INTO tier_ladder (program_id, metric_id, period, rolling_months, from_joining, downgrade, grace_days,
+                         returns_take, series_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (program_id) DO UPDATE
+SET metric_id = excluded.metric_id, period = excluded.period, rolling_months = excluded.rolling_months,
+    from_joining = excluded.from_joining, downgrade = excluded.downgrade, grace_days = excluded.grace_days,
+    returns_take = excluded.returns_take, series_id = excluded.series_id
 RETURNING id
 """
 # Which of these tiers partners stand on; those who have no standing are on level 0.
@@ -50,12 +68,27 @@ SELECT $1, $2, g.* FROM unnest($3::text[], $4::text[], $5::int[], $6::numeric[],
 ON CONFLICT (program_id, key) DO UPDATE SET name = excluded.name, level = excluded.level,
                                             threshold = excluded.threshold, multiplier = excluded.multiplier
 """
-# Standings keep their tiers by key, from level `old` to level `new`.
+# Standings keep their tiers by key; $2 holds the new level of each old one, counted from 0. Answers who changes level.
 MOVE_STANDINGS: Final = """
-UPDATE tier_standing s SET level = g.new FROM unnest($2::int[], $3::int[]) AS g (old, new)
-WHERE s.program_id = $1 AND s.level = g.old AND g.old <> g.new
-RETURNING s.partner_id
+UPDATE tier_standing s
+SET level = ($2::int[])[s.level + 1], earned = ($2::int[])[s.earned + 1], carried = ($2::int[])[s.carried + 1],
+    override_level = ($2::int[])[s.override_level + 1],
+    peaks = (SELECT coalesce(jsonb_object_agg(p.key, ($2::int[])[p.value::int + 1]), '{}')
+             FROM jsonb_each_text(s.peaks) AS p (key, value))
+FROM tier_standing old
+WHERE s.program_id = $1 AND old.program_id = s.program_id AND old.partner_id = s.partner_id
+RETURNING s.partner_id, s.level <> old.level AS moved
 """
+# Other windows: what has been earned is carried into those that are open when the partner is next looked at, which is
+# soon where that is due ($2).
+BEGIN_ANEW: Final = """
+UPDATE tier_standing
+SET open_from = NULL, carried = 0, peaks = '{}',
+    review_at = CASE WHEN $2 THEN to_timestamp(0) ELSE override_until END
+WHERE program_id = $1
+"""
+# The same windows, reviewed at another time: have it found out.
+DATE_ANEW: Final = "UPDATE tier_standing SET review_at = to_timestamp(0) WHERE program_id = $1"
 RAISE_VERSIONS: Final = (
     "UPDATE partner SET version = version + 1 WHERE program_id = $1 AND id = ANY($2::bigint[])"
 )
@@ -73,11 +106,25 @@ class TierInput:
 
 @dataclass(frozen=True, slots=True)
 class TierLadderInput:
-    """The ladder: what earns a tier, over which period of the partner's own calendar, and the steps from the lowest."""
+    """The ladder: what earns a tier, over which period of the partner's own calendar, and the steps from the lowest.
+
+    With `rolling_months` so many months up to the present one (of a MONTHLY ladder); with `from_joining` the years from
+    the partner's day of joining (of a YEARLY one). A period is reviewed `grace_days` after its end.
+    """
 
     metric: str
     period: Period
     tiers: Sequence[TierInput]
+    rolling_months: int | None = None
+    from_joining: bool = False
+    downgrade: Downgrade = Downgrade.NEVER
+    grace_days: int = 0
+    returns_take: bool = True
+
+    @property
+    def qualification(self) -> Qualification:
+        """Its windows."""
+        return Qualification(self.period, self.rolling_months, self.from_joining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +142,8 @@ class TierRow:
 async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[TierRow]:
     """Set the program's ladder, and answer its tiers from the lowest. The same again changes nothing.
 
-    UNKNOWN_METRIC, NOT_SUPPORTED (the period), REQUIRED, TOO_MANY, DUPLICATE, FIRST_NOT_ZERO, NOT_RISING, NOT_POSITIVE,
-    TOO_PRECISE, TIER_IN_USE.
+    UNKNOWN_METRIC, NOT_SUPPORTED (the period, or the metric over it), REQUIRED, TOO_MANY, DUPLICATE, FIRST_NOT_ZERO,
+    NOT_RISING, NOT_POSITIVE, NEGATIVE, TOO_LARGE, TOO_PRECISE, TIER_IN_USE.
     """
     check_ladder(ladder)
     return await configure(program_id, lambda connection, program: _set(connection, program, ladder))
@@ -106,6 +153,7 @@ def check_ladder(ladder: TierLadderInput) -> None:
     """What is wrong with a ladder by itself."""
     if ladder.period not in QUALIFYING:
         raise Invalid(f"no tier is earned over {ladder.period}", code="NOT_SUPPORTED", field=["period"])
+    _check_windows(ladder)
     check_count(ladder.tiers, ["tiers"], least=1, most=MOST_TIERS)
     for index, tier in enumerate(ladder.tiers):
         check_code(tier.key, item_path(["tiers"], index, "key"))
@@ -123,6 +171,22 @@ def check_ladder(ladder: TierLadderInput) -> None:
             raise Invalid("must be above the tier before it", code="NOT_RISING", field=path)
 
 
+def _check_windows(ladder: TierLadderInput) -> None:
+    """What is wrong with how the windows run and are reviewed."""
+    months = ladder.rolling_months
+    if months is not None:
+        if ladder.period is not Period.MONTHLY:
+            raise Invalid("only months roll", code="NOT_SUPPORTED", field=["rollingMonths"])
+        if not 1 <= months <= MOST_MONTHS:
+            code = "NOT_POSITIVE" if months < 1 else "TOO_LARGE"
+            raise Invalid(f"must be 1 to {MOST_MONTHS} months", code=code, field=["rollingMonths"])
+    if ladder.from_joining and ladder.period is not Period.YEARLY:
+        raise Invalid("only years count from the day of joining", code="NOT_SUPPORTED", field=["fromJoining"])
+    if not 0 <= ladder.grace_days <= MOST_GRACE_DAYS:
+        code = "NEGATIVE" if ladder.grace_days < 0 else "TOO_LARGE"
+        raise Invalid(f"must be 0 to {MOST_GRACE_DAYS} days", code=code, field=["graceDays"])
+
+
 def carry_levels(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
     """The new level of each old one, by the tiers' keys; of one that goes, that of the next lower one that stays."""
     carried: dict[int, int] = {}
@@ -137,24 +201,50 @@ async def _set(connection: Connection, program: LockedProgram, ladder: TierLadde
     metric = await find_metric(connection, program_id=program.id, key=ladder.metric)
     stands = await connection.fetchrow(LADDER, program.id)
     stored = await _tiers(connection, program.id)
-    same_windows = stands is not None and (stands["metric_id"], stands["period"]) == (
-        metric.id,
-        ladder.period.value,
-    )
+    if ladder.qualification.is_summed and metric.measure is Measure.DISTINCT_PRODUCTS:
+        message = "what was distinct in each of its parts cannot be added up"
+        raise Invalid(message, code="NOT_SUPPORTED", field=["metric"])
+    same_windows = stands is not None and tuple(stands) == _windows(metric, ladder)
     if same_windows and [_content(tier) for tier in stored] == [_content(tier) for tier in ladder.tiers]:
         return stored
     if stands is not None:
         await hold_activities(connection, program.id)
         await _refuse_loss(connection, program.id, stored, ladder)
-    spec = WindowSpec(ladder.period)
+    spec = WindowSpec(ladder.qualification.meters)
     series_id = await ensure_series(connection, program_id=program.id, metric_id=metric.id, spec=spec)
     await revisit_series(connection, program_id=program.id, series_ids=[series_id])
-    ladder_id = await connection.fetchval(SET_LADDER, program.id, metric.id, ladder.period.value, series_id)
+    ladder_id = await connection.fetchval(SET_LADDER, program.id, *_windows(metric, ladder), series_id)
     await _replace_tiers(connection, program.id, ladder_id, ladder.tiers)
+    if stands is not None and not same_windows:
+        await _begin_anew(connection, program.id, before=tuple(stands), after=_windows(metric, ladder))
     if not same_windows or [_step(tier) for tier in stored] != [_step(tier) for tier in ladder.tiers]:
         await _move_standings(connection, program.id, [tier.key for tier in stored], ladder)
     await raise_config_version(connection, program.id)
     return await _tiers(connection, program.id)
+
+
+async def _begin_anew(
+    connection: Connection, program_id: int, *, before: tuple[object, ...], after: tuple[object, ...]
+) -> None:
+    """Have all standings follow from the new windows, and reviewed when those are over."""
+    was_reviewed, is_reviewed = (one[DOWNGRADE] != Downgrade.NEVER.value for one in (before, after))
+    if was_reviewed and is_reviewed and before[:DOWNGRADE] == after[:DOWNGRADE]:
+        await connection.execute(DATE_ANEW, program_id)
+    elif was_reviewed or is_reviewed:
+        await connection.execute(BEGIN_ANEW, program_id, is_reviewed)
+
+
+def _windows(metric: MetricReference, ladder: TierLadderInput) -> tuple[object, ...]:
+    """What decides over which windows a tier is earned, and how it is lost, in the order of `LADDER`."""
+    return (
+        metric.id,
+        ladder.period.value,
+        ladder.rolling_months,
+        ladder.from_joining,
+        ladder.downgrade.value,
+        ladder.grace_days,
+        ladder.returns_take,
+    )
 
 
 async def _tiers(connection: Connection, program_id: int) -> list[TierRow]:
@@ -211,8 +301,9 @@ async def _move_standings(
 ) -> None:
     """Carry all standings over to the new ladder by the keys of their tiers."""
     moves = carry_levels(before, [tier.key for tier in ladder.tiers])
-    old, new = list(moves), list(moves.values())
-    rows = await connection.fetch(MOVE_STANDINGS, program_id, old, new)
-    if moved := [row["partner_id"] for row in rows]:
+    if all(old == new for old, new in moves.items()):
+        return
+    rows = await connection.fetch(MOVE_STANDINGS, program_id, [moves[old] for old in sorted(moves)])
+    if moved := [row["partner_id"] for row in rows if row["moved"]]:
         await connection.execute(RAISE_VERSIONS, program_id, moved)
         await outbox.write(connection, program_id=program_id, partner_ids=moved, transaction_ids=[])

@@ -1,70 +1,104 @@
 """Reads of the tier ladder, and of where partners stand on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from base.database import Connection
+from loyalty.tiers.periods import Calendar, Values
+from loyalty.tiers.queries import load_rules
+from loyalty.tiers.reviews import bring_up_to_date, kept_until, project
+from loyalty.tiers.rules import Ladder, Standing, Tier
+from loyalty.tiers.standings import build_standing
+from metrics.windows import local_day
 
-LADDER: Final = "SELECT metric_id, series_id, period FROM tier_ladder WHERE program_id = $1"
-TIERS: Final = """
-SELECT key, name, level, threshold, multiplier FROM tier WHERE program_id = $1 ORDER BY level
-"""
-# The partners' places, each with the ladder's meter in the window that is named for it.
-STANDINGS: Final = """
-SELECT k.partner_id, coalesce(s.level, 0) AS level, s.since, coalesce(m.value, 0) AS value
+METRIC: Final = "SELECT metric_id FROM tier_ladder WHERE program_id = $1"
+# The partners' places, each with the ladder's meters in the window that is named for it, or from there on.
+PLACES: Final = """
+SELECT k.partner_id, s.level, s.since, s.earned, s.carried, s.open_from, s.review_at, s.peaks::text AS peaks,
+       s.override_level, s.override_until, m.days, m.counts
 FROM unnest($3::bigint[], $4::date[]) AS k (partner_id, window_start)
 LEFT JOIN tier_standing s ON s.program_id = $1 AND s.partner_id = k.partner_id
-LEFT JOIN meter m ON m.program_id = $1 AND m.series_id = $2 AND m.window_start = k.window_start
-                 AND m.partner_id = k.partner_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(m.window_start), '{{}}') AS days, coalesce(array_agg(m.value), '{{}}') AS counts
+    FROM meter m WHERE m.program_id = $1 AND m.series_id = $2 AND m.partner_id = k.partner_id AND {window}
+) m
 """
-
-
-@dataclass(frozen=True, slots=True)
-class TierRow:
-    """A step of the ladder."""
-
-    key: str
-    name: str
-    level: int
-    threshold: Decimal
-    multiplier: Decimal
+IN_WINDOW: Final = PLACES.format(window="m.window_start = k.window_start")
+FROM_WINDOW: Final = PLACES.format(window="m.window_start >= least(k.window_start, s.open_from)")
 
 
 @dataclass(frozen=True, slots=True)
 class LadderRow:
-    """The program's tiers by rising level, and what earns them over which period of the partner's own calendar."""
+    """The program's ladder, and the metric that earns its tiers."""
 
     metric_id: int
-    series_id: int
-    period: str
-    tiers: tuple[TierRow, ...]
+    rules: Ladder
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The steps from the lowest."""
+        return self.rules.tiers
 
 
 @dataclass(frozen=True, slots=True)
 class StandingRow:
-    """A partner's place. `since` is None for one that never moved; `qualifying` is the ladder's meter."""
+    """A partner's place.
+
+    `since` is None for one that never moved; `qualifying` is what the present window has counted, and `projected` the
+    level after its review if that is all. `kept_until` is when the tier goes then, None where it never does.
+    """
 
     level: int
     since: datetime | None
     qualifying: Decimal
+    kept_until: datetime | None
+    projected: int
 
 
 async def load_ladder(connection: Connection, *, program_id: int) -> LadderRow | None:
     """The program's ladder, where it has one."""
-    row = await connection.fetchrow(LADDER, program_id)
-    if row is None:
+    rules = await load_rules(connection, program_id=program_id)
+    if rules is None:
         return None
-    tiers = tuple(TierRow(*tier) for tier in await connection.fetch(TIERS, program_id))
-    return LadderRow(row["metric_id"], row["series_id"], row["period"], tiers)
+    return LadderRow(await connection.fetchval(METRIC, program_id), rules)
 
 
 async def load_standings(
-    connection: Connection, *, program_id: int, series_id: int, windows: Mapping[int, date]
+    connection: Connection,
+    *,
+    program_id: int,
+    ladder: Ladder,
+    calendars: Mapping[int, Calendar],
+    now: datetime,
 ) -> dict[int, StandingRow]:
-    """Where these partners stand. `windows` names, by partner id, the qualification period that each is in."""
-    partner_ids: Sequence[int] = list(windows)
-    rows = await connection.fetch(STANDINGS, program_id, series_id, partner_ids, list(windows.values()))
-    return {row["partner_id"]: StandingRow(row["level"], row["since"], row["value"]) for row in rows}
+    """Where these partners stand, by their ids, with all reviews that are due by `now`: the job may be late."""
+    windows = [ladder.qualification.start(local_day(now, one.time_zone), one) for one in calendars.values()]
+    is_alone = not ladder.is_reviewed and not ladder.qualification.is_summed
+    query = IN_WINDOW if is_alone else FROM_WINDOW
+    rows = await connection.fetch(query, program_id, ladder.series_id, list(calendars), windows)
+    found = {}
+    for row in rows:
+        partner_id, *columns, days, counts = row
+        standing = Standing(0, None) if columns[0] is None else build_standing(*columns)
+        values = dict(zip(days, counts, strict=True))
+        found[partner_id] = _place(ladder, standing, values, calendars[partner_id], now)
+    return found
+
+
+def _place(
+    ladder: Ladder, standing: Standing, values: Values, calendar: Calendar, now: datetime
+) -> StandingRow:
+    present = ladder.qualification.start(local_day(now, calendar.time_zone), calendar)
+    since = standing.since
+    for review in bring_up_to_date(ladder, standing, values, calendar, now=now):
+        since = since if review.before == review.after else review.at
+    return StandingRow(
+        level=standing.level,
+        since=since,
+        qualifying=ladder.qualification.value(present, values, calendar),
+        kept_until=kept_until(ladder, standing, values, calendar),
+        projected=project(ladder, standing, values, calendar, now=now),
+    )

@@ -97,6 +97,8 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "reward": _carried("points"),
     "badge": _carried("level"),
     "tier": _carried("to"),
+    "tier_review": _carried("value"),
+    "override_ended": _carried("tier"),
     "adjustment": _carried("amount"),
     "opening": _carried("points"),
     "counted_too_late": _carried("mission"),

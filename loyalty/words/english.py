@@ -117,6 +117,15 @@ def _waived(step: Mapping[str, Any], say: Speech) -> str:
     return f"{points} had been spent before, and are not taken back"
 
 
+def _too_late(step: Mapping[str, Any], say: Speech) -> str:
+    if "mission" in step:
+        return f"{say.name('mission', step['mission'])} had ended when this was booked, and stays as it was"
+    return (
+        f"The time up to {say.day(step['through'])} had been reviewed when this was booked, "
+        "and the tier stays as it was"
+    )
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Activity",
@@ -169,14 +178,20 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "badge": ("Badge", _badge),
     "tier": ("Tier", _tier),
-    "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
-    "opening": ("Opening balance", _opening),
-    "counted_too_late": (
-        "Too late",
+    "tier_review": (
+        "Tier review",
         lambda s, say: (
-            f"{say.name('mission', s['mission'])} had ended when this was booked, and stays as it was"
+            f"From {say.day(s['startsOn'])} through {say.day(s['through'])}, "
+            f"{say.number(s['value'])} counted towards the tier"
         ),
     ),
+    "override_ended": (
+        "Tier by hand",
+        lambda s, say: f"{say.bare('tier', s['tier'])} had been given by hand, and the time for it is over",
+    ),
+    "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
+    "opening": ("Opening balance", _opening),
+    "counted_too_late": ("Too late", _too_late),
     "review": (
         "Review",
         lambda s, say: "The program's rules changed, and what had been counted before was looked at again",

@@ -115,6 +115,14 @@ def _waived(step: Mapping[str, Any], say: Speech) -> str:
     return f"{points} sudah dibelanjakan, dan tidak ditarik kembali"
 
 
+def _too_late(step: Mapping[str, Any], say: Speech) -> str:
+    if "mission" in step:
+        return f"{say.name('mission', step['mission'])} sudah berakhir saat ini dibukukan, dan tidak berubah"
+    return (
+        f"Masa sampai {say.day(step['through'])} sudah ditinjau saat ini dibukukan, dan tingkat tidak berubah"
+    )
+
+
 WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "activity": (
         "Aktivitas",
@@ -164,14 +172,20 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "reward": ("Hadiah", lambda s, say: f"Misi memberi {say.points(s['points'], s.get('unit', 'POINT'))}"),
     "badge": ("Lencana", _badge),
     "tier": ("Tingkat", _tier),
-    "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
-    "opening": ("Saldo awal", _opening),
-    "counted_too_late": (
-        "Terlambat",
+    "tier_review": (
+        "Peninjauan tingkat",
         lambda s, say: (
-            f"{say.name('mission', s['mission'])} sudah berakhir saat ini dibukukan, dan tidak berubah"
+            f"Dari {say.day(s['startsOn'])} sampai {say.day(s['through'])}, "
+            f"{say.number(s['value'])} dihitung untuk tingkat"
         ),
     ),
+    "override_ended": (
+        "Tingkat manual",
+        lambda s, say: f"{say.bare('tier', s['tier'])} diberikan secara manual, dan masanya sudah berakhir",
+    ),
+    "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
+    "opening": ("Saldo awal", _opening),
+    "counted_too_late": ("Terlambat", _too_late),
     "review": (
         "Peninjauan",
         lambda s, say: "Aturan program berubah, dan yang sudah dihitung sebelumnya ditinjau kembali",

@@ -20,6 +20,9 @@ FROM {table} w WHERE w.program_id = $1 AND w.series_id IS NOT NULL AND NOT {fill
 LIFETIME: Final = "'-infinity'::date"
 """The window of a series that has no start: how asyncpg writes the first of all dates."""
 
+ONE_METER: Final = "l.returns_take AND l.rolling_months IS NULL AND NOT l.from_joining"
+"""Of ladders whose windows are one meter each, and earn what that one shows."""
+
 COMPLETIONS: Final = sql_check(
     "completions",
     "a completion that stands has its objectives' meters at their targets",
@@ -97,18 +100,22 @@ MISSION_BADGES: Final = sql_check(
 
 TIERS: Final = sql_check(
     "tiers",
-    "a partner stands on the highest tier that any period earned",
+    "a partner stands on the tier that a person gave it, else on the highest that it carries or an open period earned",
     rows="SELECT count(*) FROM tier_standing WHERE program_id = $1",
     wrong=f"""
     SELECT 'partner ' || p.code
     FROM partner p
-    JOIN tier_ladder l ON l.program_id = $1 AND {FILLED.format(series="l.series_id")}
+    JOIN tier_ladder l ON l.program_id = $1 AND {FILLED.format(series="l.series_id")} AND {ONE_METER}
+    LEFT JOIN tier_standing s ON s.program_id = $1 AND s.partner_id = p.id
     LEFT JOIN (SELECT t.partner_id, max(t.value) AS value
                FROM tier_ladder l JOIN meter t ON t.program_id = $1 AND t.series_id = l.series_id
-               WHERE l.program_id = $1 GROUP BY t.partner_id) e ON e.partner_id = p.id
-    LEFT JOIN tier_standing s ON s.program_id = $1 AND s.partner_id = p.id
-    WHERE p.program_id = $1 AND coalesce(s.level, 0) <> (
-        SELECT coalesce(max(t.level), 0) FROM tier t WHERE t.program_id = $1 AND t.threshold <= coalesce(e.value, 0))
+               LEFT JOIN tier_standing s ON s.program_id = $1 AND s.partner_id = t.partner_id
+               WHERE l.program_id = $1 AND t.window_start >= coalesce(s.open_from, '-infinity')
+               GROUP BY t.partner_id) e ON e.partner_id = p.id
+    CROSS JOIN LATERAL (
+        SELECT greatest(coalesce(max(t.level), 0), s.carried) AS earned
+        FROM tier t WHERE t.program_id = $1 AND t.threshold <= coalesce(e.value, 0)) best
+    WHERE p.program_id = $1 AND coalesce(s.level, 0) <> coalesce(s.override_level, best.earned)
     """,
     note=LEFT_OUT.format(table="tier_ladder", filled=FILLED.format(series="w.series_id")),
 )

@@ -10,7 +10,15 @@ import pytest
 from ops.migrate import known, migrate
 from tests.servers import ROLE
 
-APPEND_ONLY = ("activity", "activity_line", "ledger_entry", "ledger_transaction", "lot_movement")
+APPEND_ONLY = (
+    "activity",
+    "activity_line",
+    "ledger_entry",
+    "ledger_transaction",
+    "lot_movement",
+    "tier_change",
+    "tier_review",
+)
 RIGHTS = """
 SELECT c.relname AS name, array_agg(p ORDER BY p) FILTER (WHERE has_table_privilege($1, c.oid, p)) AS may
 FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES']) p

@@ -55,7 +55,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"points": 1200, "unit": "POINT", "grantedOn": "2025-03-01", "expiresOn": "2026-12-31"},
         {"points": 1, "unit": "POINT", "grantedOn": None, "expiresOn": None},
     ],
-    "counted_too_late": [{"mission": "autumn"}],
+    "tier_review": [{"startsOn": "2026-01-01", "through": "2026-03-31", "value": "560"}],
+    "override_ended": [{"tier": "gold"}],
+    "counted_too_late": [{"mission": "autumn"}, {"through": "2026-03-31"}],
     "review": [{}],
 }
 

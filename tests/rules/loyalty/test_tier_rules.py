@@ -4,16 +4,17 @@ from decimal import Decimal
 
 import pytest
 
+from loyalty.tiers.periods import Qualification
 from loyalty.tiers.rules import Ladder, Tier, decide
-from metrics.rules import Measure, Metric, Series
-from metrics.windows import Period, WindowSpec
+from metrics.windows import Period
 
 LADDER = Ladder(
-    Series(1, Metric(1, "amount", frozenset(), Measure.AMOUNT), WindowSpec(Period.MONTHLY)),
+    1,
     tuple(
         Tier(key, key, level, Decimal(threshold), Decimal(1))
         for level, (key, threshold) in enumerate((("bronze", 0), ("silver", 100), ("gold", 500)))
     ),
+    Qualification(Period.MONTHLY),
 )
 
 
