@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from base.database import reading
 from partners.inputs import PartnerKind
-from partners.segments import MOST_SEGMENTS, SegmentInput, SegmentRow, upsert_segments
+from partners.membership import LINEAGE, meets
+from partners.queries import load_regions, load_views
+from partners.segments import MOST_SEGMENTS, SegmentInput, SegmentRow, load_segments, upsert_segments
 from partners.service import PartnerInput, RegionInput, upsert_partners, upsert_regions
 from tests.services.programs import (
     NOW,
@@ -186,3 +189,31 @@ async def test_many_segments_cost_as_many_statements_as_one() -> None:
         counts.append(len(sent))
     assert counts[0] == counts[1]
     assert 0 < counts[0] <= 24
+
+
+ALIKE = ["GT", "5", "true", "", 5, 5.0, 0.5, -0.0, 0, 1, True, False, 2**53 + 1, float(2**53), 1e300]
+HELD = [*ALIKE, None, ["GT"], [5], [], {}, {"GT": 5}, ["GT", 5]]
+IN_SQL = f"""{LINEAGE}
+SELECT p.code, s.key FROM partner p JOIN lineage l ON l.region_id = p.region_id
+JOIN segment s ON s.program_id = $1 WHERE p.program_id = $1 AND {meets("s.filter")}
+"""
+
+
+async def test_sql_compares_attributes_as_the_rules_do() -> None:
+    program_id = await make()
+    await change(program_id, *(shop(f"p{place}", x=value) for place, value in enumerate(HELD)))
+    asked = [[value] for value in ALIKE] + [["GT", 5, True], [0, "5", 1e300]]
+    segments = [
+        SegmentInput(f"s{place}", "S", attributes={"x": values}) for place, values in enumerate(asked)
+    ]
+    await upsert(program_id, *segments)
+    ids = [row["id"] for row in await rows("SELECT id FROM partner WHERE program_id = $1", program_id)]
+    async with reading() as connection:
+        regions = await load_regions(connection, program_id)
+        compiled = await load_segments(connection, program_id=program_id)
+        views = await load_views(
+            connection, program_id=program_id, partner_ids=ids, regions=regions, segments=compiled, tiers={}
+        )
+    decided = {(view.code, key) for view in views.values() for key in view.segments}
+    assert {tuple(row) for row in await rows(IN_SQL, program_id)} == decided
+    assert len({code for code, _ in decided}) == len(ALIKE)
