@@ -67,7 +67,13 @@ async def test_segments_are_saved_and_listed() -> None:
             "attributes": {"channel": ["MT"], "stars": [5]},
         },
     }
-    nothing = {"partnerKinds": [], "regions": [], "tiers": [], "partners": [], "attributes": {}}
+    nothing: dict[str, Any] = {
+        "partnerKinds": [],
+        "regions": [],
+        "tiers": [],
+        "partners": [],
+        "attributes": {},
+    }
     everybody = {"key": "all", "name": "Everybody", "filter": {}}
     assert await save(api, MODERN, everybody) == {
         "segments": [shown, {"key": "all", "name": "Everybody", "filter": nothing}]
