@@ -132,7 +132,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     # ------------------------------------------------------------------------------------------------------ imports
     "Import": _fields(
         IMPORTING,
-        "id kind state fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused "
+        "id kind state standing fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused "
         "refusedByReason activities createdAt startedAt finishedAt error refusals refusedUrl",
     )
     | _fields(SENDING, "uploadUrl"),

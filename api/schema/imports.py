@@ -17,13 +17,18 @@ from base.database import reading
 from base.errors import NotFound
 from imports.announcing import Announced, create_upload
 from imports.job import resume_import
-from imports.listing import ShownImport, list_refused, list_shown, show_import
+from imports.listing import ShownImport, Standing, list_refused, list_shown, show_import
 from imports.rows import Refused
 from imports.store import ImportKind, ImportState
 
 TYPE: Final = "Import"
 
 strawberry.enum(ImportKind, description="What a file holds.")
+strawberry.enum(
+    Standing,
+    name="ImportStanding",
+    description="How an import stands: WAITING goes on once there is a worker, STOPPED with the same command.",
+)
 strawberry.enum(
     ImportState,
     description="UPLOADING until the file is here; QUEUED until a worker takes it; FAILED can be resumed.",
@@ -67,6 +72,9 @@ class Import:
     id: strawberry.ID
     kind: ImportKind
     state: ImportState
+    standing: Standing = strawberry.field(
+        description="The state, or what has become of one that is said to be RUNNING and does not move."
+    )
     file_name: str
     size: BigInt = strawberry.field(description="Of the file, in bytes.")
     received: BigInt = strawberry.field(description="Bytes of the file that are here.")
@@ -110,6 +118,7 @@ class Import:
             id=strawberry.ID(word),
             kind=one.kind,
             state=one.state,
+            standing=shown.standing(context.now()),
             file_name=one.file_name,
             size=BigInt(one.file_size),
             received=BigInt(shown.received),

@@ -30,7 +30,7 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "import-files.md"
 FENCE: Final = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 GIVEN = {"kind": "SALES", "fileName": "sales.csv", "mapping": MAPPING}
 SHOWN = """
-    id kind state fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused
+    id kind state standing fileName size received progress rowsRead rowsRecorded rowsDuplicate rowsRefused
     refusedByReason { code count } activities startedAt finishedAt error refusedUrl uploadUrl
     refusals(first: 2) { edges { cursor node { line firstLine code message column cells } } pageInfo { hasNextPage } }
 """
@@ -125,6 +125,7 @@ async def test_a_file_is_announced_sent_taken_in_and_told_of() -> None:
     ).encode()
     one = await create(api, announced(content))
     assert (one["state"], one["received"], one["progress"]) == ("UPLOADING", 0, 0)
+    assert one["standing"] == "UPLOADING"
     assert one["uploadUrl"] == f"/imports/{one['id']}/file"
     answer = await send(api, one["uploadUrl"], content)
     assert answer.status_code == 200
@@ -132,7 +133,7 @@ async def test_a_file_is_announced_sent_taken_in_and_told_of() -> None:
     assert (await show(api, one["id"]))["uploadUrl"] is None
     await work_off(api)
     done = await show(api, one["id"], "INTEGRATION")
-    assert done["state"] == "DONE"
+    assert (done["state"], done["standing"]) == ("DONE", "DONE")
     assert (done["progress"], done["received"], done["size"]) == (1, len(content), len(content))
     assert (done["rowsRead"], done["rowsRecorded"], done["rowsRefused"], done["activities"]) == (3, 1, 2, 1)
     assert {reason["code"]: reason["count"] for reason in done["refusedByReason"]} == {
