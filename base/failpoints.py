@@ -51,6 +51,8 @@ POINTS: Final = {
     "review.saved": "a page of the past is corrected, not committed",
     "lots.loaded": "what is due of some partners' points is loaded, nothing matured or expired",
     "lots.saved": "their points are matured and expired, not committed",
+    "holds.posted": "points are set aside in the books, the hold is not written",
+    "holds.ended": "what was held is spent or given back in the books, the hold is still open",
     "uploads.stored": "a piece of a file is stored, not committed",
     "uploads.queued": "a file is whole and its job is added, not committed",
     "imports.decided": "a batch of rows is decided, nothing recorded",

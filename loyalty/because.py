@@ -14,6 +14,9 @@ The steps, and what they carry besides `step` and `on`:
     renewed           until (local day): it put off the expiry of points that are kept alive by earning
     matured           points, unit, lots: they were pending
     expired           points, unit, lots: they were not used in time
+    hold              purpose, points, unit, actor: reserved for something under way
+    captured          purpose, asked (null: all of it), actor, points, unit: what was reserved is spent
+    released          points, unit, and purpose, asked, actor where nothing was captured: it is available again
     repaid            points: taken at once for a debt
     return            kind, source, externalId, of: the activity taken back
     reversal          granted, recalled (before), share (0 to 1), points
@@ -48,6 +51,9 @@ STEPS = (
     "renewed",
     "matured",
     "expired",
+    "hold",
+    "captured",
+    "released",
     "repaid",
     "return",
     "reversal",

@@ -55,6 +55,19 @@ BROKEN: Final = {
             OR l.reversed <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'REVERSED'), 0)
             OR l.repaid <> coalesce(sum(m.amount) FILTER (WHERE m.kind = 'REPAID'), 0)
     """,
+    "what wallets and lots hold is what open holds hold": """
+        SELECT w.partner_id, w.unit FROM wallet w
+        WHERE w.program_id = $1 AND w.held <> (
+            SELECT coalesce(sum(h.amount), 0) FROM hold h WHERE h.program_id = w.program_id
+            AND h.partner_id = w.partner_id AND h.unit = w.unit AND h.state = 'OPEN')
+    """,
+    "nobody is held more of a lot than open holds took of it": """
+        SELECT l.id FROM lot l LEFT JOIN LATERAL (
+            SELECT sum(p.amount) AS held FROM hold_lot p
+            JOIN hold h ON h.program_id = p.program_id AND h.id = p.hold_id AND h.state = 'OPEN'
+            WHERE p.program_id = l.program_id AND p.lot_id = l.id) o ON true
+        WHERE l.program_id = $1 AND l.held <> coalesce(o.held, 0)
+    """,
     "sliding lots stand only where their wallet says when they expire": """
         SELECT l.id FROM lot l JOIN wallet w
           ON w.program_id = l.program_id AND w.partner_id = l.partner_id AND w.unit = l.unit

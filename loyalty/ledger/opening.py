@@ -32,6 +32,7 @@ from loyalty.ledger.opening_rules import (
     refuse,
 )
 from loyalty.ledger.service import build_books, read_wallets, save_books, write_wallets
+from loyalty.ledger.units import known_units
 
 __all__ = ["DUPLICATE", "RECORDED", "REJECTED", "OpeningBalance", "OpeningOutcome", "Settle", "open_balances"]
 
@@ -94,7 +95,9 @@ async def open_balances(
 async def _open(
     connection: Connection, program_id: int, balances: Sequence[OpeningBalance], actor: str, now: datetime
 ) -> list[OpeningOutcome]:
-    checked = [check(given) for given in balances]
+    asked = {given.unit for given in balances}
+    units = await known_units(connection, program_id=program_id, asked=asked)
+    checked = [check(given, units=units) for given in balances]
     sound = [given for given, refusal in zip(balances, checked, strict=True) if refusal is None]
     rows = await connection.fetch(LOCK_PARTNERS, program_id, sorted({given.partner for given in sound}))
     holders = {row["code"]: Holder(row["id"], row["status"], row["time_zone"]) for row in rows}

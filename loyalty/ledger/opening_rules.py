@@ -3,7 +3,7 @@
 They are neither earned nor a reward: no metric counts them, and no tier, mission or badge is reached by them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -82,13 +82,13 @@ class Known(NamedTuple):
     carried: Mapping[str, Any]
 
 
-def check(given: OpeningBalance) -> Refusal | None:
-    """What is wrong with an opening balance by itself; None where nothing is."""
+def check(given: OpeningBalance, *, units: Container[str] = (POINT,)) -> Refusal | None:
+    """What is wrong with an opening balance by itself; None where nothing is. `units` are the program's."""
     if not given.key.strip() or len(given.key) > MAX_KEY or not is_storable(given.key):
         return Refusal("INVALID_TEXT", f"key must have 1 to {MAX_KEY} characters", ("key",))
     if not is_storable(given.partner):
         return Refusal("INVALID_TEXT", "it holds characters that are no text", ("partner",))
-    if given.unit != POINT:
+    if given.unit not in units:
         return Refusal("UNKNOWN_UNIT", f"there is no unit {given.unit}", ("unit",))
     if not 0 < given.points <= MOST:
         return Refusal("INVALID_AMOUNT", "must be above 0, and below 2^53", ("points",))

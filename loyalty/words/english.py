@@ -150,6 +150,15 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Expiry",
         lambda s, say: f"{say.points(s['points'], s['unit'])} were not used in time, and have expired",
     ),
+    "hold": ("Reserved", lambda s, say: f"{say.points(s['points'], s['unit'])} reserved: {s['purpose']}"),
+    "captured": (
+        "Spent",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} that were reserved are spent",
+    ),
+    "released": (
+        "Given back",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} that were reserved are available again",
+    ),
     "repaid": ("Repayment", lambda s, say: f"{_counted(s, say)} went to what was owed"),
     "return": (
         "Return",

@@ -147,6 +147,18 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Kedaluwarsa",
         lambda s, say: f"{say.points(s['points'], s['unit'])} tidak dipakai pada waktunya, dan kedaluwarsa",
     ),
+    "hold": (
+        "Dicadangkan",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} dicadangkan: {s['purpose']}",
+    ),
+    "captured": (
+        "Dibelanjakan",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan dibelanjakan",
+    ),
+    "released": (
+        "Dikembalikan",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan kembali tersedia",
+    ),
     "repaid": ("Pelunasan", lambda s, say: f"{_counted(s, say)} melunasi yang terutang"),
     "return": (
         "Retur",

@@ -164,6 +164,49 @@ MOVED: Final = sql_check(
     """,
 )
 
+HELD: Final = sql_check(
+    "holds",
+    "what a lot holds is what the open holds took of it, and a hold is of as much as its lots",
+    rows="SELECT count(*) FROM hold WHERE program_id = $1",
+    wrong="""
+    SELECT 'lot ' || coalesce(l.id, h.lot_id)
+    FROM (SELECT id, held FROM lot WHERE program_id = $1 AND held > 0) l
+    FULL JOIN (SELECT p.lot_id, sum(p.amount) AS held FROM hold h
+               JOIN hold_lot p ON p.program_id = h.program_id AND p.hold_id = h.id
+               WHERE h.program_id = $1 AND h.state = 'OPEN' GROUP BY p.lot_id) h ON h.lot_id = l.id
+    WHERE coalesce(l.held, 0) <> coalesce(h.held, 0)
+    UNION ALL
+    SELECT 'hold ' || h.id FROM hold h
+    LEFT JOIN (SELECT hold_id, sum(amount) AS amount FROM hold_lot WHERE program_id = $1 GROUP BY hold_id) p
+           ON p.hold_id = h.id
+    WHERE h.program_id = $1 AND h.amount IS DISTINCT FROM p.amount
+    """,
+)
+
+ENDED: Final = sql_check(
+    "ends of holds",
+    "each hold was posted once and ended once at most, and what was posted for it is what it says",
+    rows="SELECT count(*) FROM hold WHERE program_id = $1",
+    wrong="""
+    WITH posted AS (SELECT e.transaction_id, sum(e.amount) FILTER (WHERE e.kind = 'HOLD') AS held,
+                           -sum(e.amount) FILTER (WHERE e.kind = 'CAPTURE') AS captured,
+                           -sum(e.amount) FILTER (WHERE e.kind = 'RELEASE') AS released
+                    FROM ledger_entry e WHERE e.program_id = $1 AND e.bucket = 'HELD' GROUP BY e.transaction_id)
+    SELECT 'hold ' || h.id FROM hold h
+    LEFT JOIN posted b ON b.transaction_id = h.id
+    LEFT JOIN posted e ON e.transaction_id = h.ended_by
+    WHERE h.program_id = $1 AND (b.held IS DISTINCT FROM h.amount
+       OR (h.ended_by IS NOT NULL AND (coalesce(e.captured, 0) <> h.captured
+                                       OR coalesce(e.released, 0) <> h.amount - h.captured)))
+    UNION ALL
+    SELECT 'transaction ' || p.transaction_id FROM posted p
+    LEFT JOIN (SELECT id AS transaction_id FROM hold WHERE program_id = $1
+               UNION ALL
+               SELECT ended_by FROM hold WHERE program_id = $1 AND ended_by IS NOT NULL) h USING (transaction_id)
+    GROUP BY p.transaction_id HAVING count(h.transaction_id) <> 1
+    """,
+)
+
 BOOKS: Final[tuple[Check, ...]] = (
-    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED,
+    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED, HELD, ENDED,
 )  # fmt: skip

@@ -30,6 +30,7 @@ from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
+from loyalty.ledger.holds import capture_hold, hold_points, release_hold
 from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.turning import turn_lots_of
 from metrics.rules import Measure
@@ -143,6 +144,7 @@ class Player:
         for batch in batches_of(number):
             await self._insist(lambda: self._accept(batch))  # noqa: B023
         await self._insist(lambda: self._open_balances(number))
+        await self._insist(lambda: self._spend(number))
         await self._insist(lambda: turn_lots_of(world.program_id, start_of(number) + APART / 2))
         await self._insist(lambda: self._send(number))
         await self._insist(self._work)
@@ -185,6 +187,23 @@ class Player:
             program_id=self.world.program_id, balances=balances, actor="test", now=now
         )
         assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
+
+    async def _spend(self, number: int) -> None:
+        """One shop spends some of what it reserved, one gives it back, and one has still to decide."""
+        for place, shop in enumerate(SHOPS):
+            more: dict[str, Any] = {
+                "actor": "test",
+                "now": self.world.clock.now(),
+                "idempotency_key": f"{number}-{shop}",
+            }
+            held = await hold_points(
+                program_id=self.world.program_id, partner=shop, amount=3, purpose="a kettle", **more
+            )
+            ended: dict[str, Any] = {"program_id": self.world.program_id, "hold_id": held.hold_id} | more
+            if place == 0:
+                await capture_hold(amount=2, **ended)
+            elif place == 1:
+                await release_hold(**ended)
 
     async def _send(self, number: int) -> None:
         """Send a file of sales, whole; where it was sent before, what is there of it stays."""

@@ -27,6 +27,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "renewed": [{"until": "2027-02-20"}],
     "matured": [{"points": 120, "unit": "POINT", "lots": 2}],
     "expired": [{"points": 1, "unit": "POINT", "lots": 1}],
+    "hold": [{"purpose": "a kettle", "points": 500, "unit": "POINT", "actor": "shop"}],
+    "captured": [{"purpose": "a kettle", "asked": None, "points": 500, "unit": "POINT"}],
+    "released": [{"points": 1, "unit": "POINT"}],
     "repaid": [{"points": 5}, {"points": 5, "unit": "IDR"}],
     "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
     "reversal": [

@@ -17,6 +17,7 @@ from leaderboards.rules import OPEN, Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
 from loyalty.ledger.adjust import adjust_points
+from loyalty.ledger.holds import capture_hold, hold_points
 from metrics.rules import Measure
 from metrics.windows import Period
 from ops.audit.check import Finding
@@ -78,6 +79,25 @@ async def make_busy_world() -> World:
         actor="finance",
         now=NOW,
     )
+    for number, captured in enumerate((None, 3, 0)):
+        held = await hold_points(
+            program_id=world.program_id,
+            partner="shop",
+            amount=5,
+            purpose="a kettle",
+            idempotency_key=str(number),
+            actor="tests",
+            now=NOW,
+        )
+        if captured:
+            await capture_hold(
+                program_id=world.program_id,
+                hold_id=held.hold_id,
+                idempotency_key=str(number),
+                actor="tests",
+                now=NOW,
+                amount=captured,
+            )
     return world
 
 
@@ -150,6 +170,8 @@ CORRUPTIONS: Final = {
         UPDATE lot SET remaining = remaining - 1, spent = spent + 1 WHERE program_id = $1 AND remaining > 0
     """,
     "sliding lots": "UPDATE lot SET sliding = true WHERE program_id = $1 AND remaining > 0",
+    "holds": "UPDATE hold SET amount = amount + 1 WHERE program_id = $1 AND state = 'OPEN'",
+    "ends of holds": "UPDATE hold SET captured = captured - 1 WHERE program_id = $1 AND state = 'CAPTURED'",
     "lot movements": "DELETE FROM lot_movement WHERE program_id = $1 AND kind = 'REVERSED'",
     "spending order": """
         UPDATE lot SET matures_at = matures_at + '1 second' WHERE program_id = $1 AND spent > 0
