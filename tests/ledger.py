@@ -1,4 +1,4 @@
-"""Lots for tests of the books: granted as earning grants them, locked and expiring as the test says."""
+"""Lots for tests of the books: granted as earning grants them, and taken back as returns take them."""
 
 from datetime import timedelta
 
@@ -7,7 +7,8 @@ from loyalty.ledger.books import POINT, EntryKind
 from loyalty.ledger.desk import lock_holder, open_desk
 from loyalty.ledger.expiry import NEVER, Expiry, explain_lot
 from loyalty.ledger.posting import tell
-from loyalty.ledger.rules import grant
+from loyalty.ledger.rules import grant, plan_recall, recall
+from loyalty.ledger.service import load_lots
 from tests.world import World
 
 
@@ -49,3 +50,28 @@ async def give(
         tell(posted, unit=unit, amount=amount, kind=kind, on=step)
         await desk.save(connection)
     return lot_id
+
+
+async def take_back(world: World, code: str, lot_id: int, amount: int, *, unit: str = POINT) -> None:
+    """Take back so much of a lot that was given, by the program's policy for returns."""
+    async with transaction() as connection:
+        holder = await lock_holder(connection, program_id=world.program_id, partner=code)
+        now = world.clock.now()
+        desk = await open_desk(
+            connection, program_id=world.program_id, partner_id=holder.id, unit=unit, now=now
+        )
+        await load_lots(
+            connection,
+            desk.books,
+            program_id=world.program_id,
+            partner_ids=[holder.id],
+            keys=[f"test/{lot_id}"],
+        )
+        lot = desk.books.lots[lot_id]
+        planned = plan_recall(desk.books, lot, amount=amount, returns=holder.policies.returns)
+        posted = desk.begin(f"test/back/{desk.ids.take()}")
+        step = posted.because.add("waived", points=planned.waived, returns=holder.policies.returns.value)
+        recall(desk.books, posted, planned, because=step)
+        if planned.taken:
+            tell(posted, unit=unit, amount=-planned.taken, kind=EntryKind.REVERSE, on=step)
+        await desk.save(connection)
