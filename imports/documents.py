@@ -34,10 +34,17 @@ class Known:
     imports: Mapping[str, Set[int]] = field(default_factory=dict)
     further: Set[str] = frozenset()
     """Those of the documents' own numbers that a further activity of another document has for its name."""
+    refused: Mapping[tuple[str, bytes], Set[int]] = field(default_factory=dict)
+    """By document and digest, the imports that refused a row."""
 
     def of(self, document: str) -> Set[int]:
         """The imports that brought rows of this document."""
         return self.imports.get(document, frozenset())
+
+    def is_new_to(self, row: SalesRow, import_id: int) -> bool:
+        """Whether the document was recorded by another import that never saw this row."""
+        others = self.of(row.document) - {import_id}
+        return not others <= self.refused.get((row.document, row.digest), frozenset())
 
 
 def opened_by(row: SalesRow) -> Opened:
@@ -62,8 +69,9 @@ def sort_rows(
     """Tell new rows from those that were recorded before, and from those that are refused.
 
     A document that another import brought is closed: other rows of it are a correction, or a second export of it that
-    is written differently, and would count twice. `is_further` says that these rows were refused before and stand for
-    themselves.
+    is written differently, and would count twice. A row that each import which brought it has refused is none of these,
+    and is judged anew; where its mended row was taken meanwhile, that import had not this one. `is_further` says that
+    these rows were refused before and stand for themselves.
     """
     found = Sorted()
     seen: set[tuple[str, bytes]] = set()
@@ -80,7 +88,7 @@ def sort_rows(
             found.duplicates += 1
         elif row.raw.line in faults:
             found.refused.append(faults[row.raw.line])
-        elif not is_further and known.of(row.document) - {import_id}:
+        elif not is_further and known.is_new_to(row, import_id):
             message = f"{row.document} was imported before, with other rows {NAME_WITHIN}"
             found.refused.append(Refused(row.raw, "DOCUMENT_RECORDED", message))
         else:
@@ -135,11 +143,8 @@ class Draft:
 class Drafting:
     """Puts the new rows of a batch together, in the order of the file."""
 
-    def __init__(
-        self, *, known: Known, import_id: int, is_further: bool, taken: Set[str] = frozenset()
-    ) -> None:
+    def __init__(self, *, known: Known, is_further: bool, taken: Set[str] = frozenset()) -> None:
         self._known = known
-        self._import_id = import_id
         self._is_further = is_further
         self._open: dict[Opened, Draft] = {}
         self._named = set(taken)
@@ -156,7 +161,7 @@ class Drafting:
     def _name(self, row: SalesRow) -> str:
         """The document's own, where this is its first activity and nothing else is called so."""
         known, document = self._known, row.document
-        is_further = self._is_further or self._import_id in known.of(document) or document in known.further
+        is_further = self._is_further or bool(known.of(document)) or document in known.further
         further = f"{document}{SUFFIX}{row.raw.first_line}"
         more = (f"{further}.{n}" for n in count(2))
         names = chain([] if is_further else [document], [further], more)

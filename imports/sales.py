@@ -25,7 +25,8 @@ from imports.importer import Tell
 from imports.mapping import SalesMapping
 from imports.mapping_toml import parse_sales_mapping
 from imports.matching import SoldBefore, SoldLines
-from imports.names import load_further_names, load_taken_names, save_further_names
+from imports.memory import recall, remember
+from imports.names import load_taken_names
 from imports.newcomers import create_newcomers
 from imports.rows import Refused, SalesRow
 from imports.sales_rows import SalesReader
@@ -35,7 +36,6 @@ from imports.store import (
     ImportState,
     Step,
     end_import,
-    load_known,
     save_step,
     start_import,
 )
@@ -127,7 +127,7 @@ class _Work:
         products, sold_before = await self._load(found.fresh)
         taken: set[str] = set()
         while True:
-            drafting = Drafting(known=known, import_id=self._one.id, is_further=self._is_further, taken=taken)
+            drafting = Drafting(known=known, is_further=self._is_further, taken=taken)
             drafts, wrong = draft_rows(
                 found.fresh,
                 drafting,
@@ -146,12 +146,9 @@ class _Work:
 
     async def _load_known(self, connection: Connection, rows: Set[tuple[str, bytes]]) -> Known:
         """What is known of these rows, (document, digest) each, and of their documents."""
-        program_id, source = self._one.program_id, self._mapping.source
-        known = await load_known(connection, program_id=program_id, source=source, rows=rows)
-        further = await load_further_names(
-            connection, program_id=program_id, source=source, names={document for document, _ in rows}
+        return await recall(
+            connection, self._one, source=self._mapping.source, rows=rows, is_further=self._is_further
         )
-        return replace(known, further=further)
 
     async def _load_taken(self, drafts: Sequence[Draft]) -> Set[str]:
         """The names of further activities that are not free."""
@@ -192,13 +189,14 @@ class _Work:
             step = await self._account(connection, batch, decided, outcomes, is_last=is_last)
             if not await save_step(connection, self._one, step, source=source, now=self._clock.now()):
                 raise Again
-            recorded = zip(decided.drafts, outcomes, strict=True)
-            further = [one for one, outcome in recorded if one.is_further and outcome.status == RECORDED]
-            await save_further_names(
+            drafts = zip(decided.drafts, outcomes, strict=True)
+            await remember(
                 connection,
-                program_id=self._one.program_id,
+                self._one,
                 source=source,
-                documents={one.external_id: one.first.document for one in further},
+                recorded=[draft for draft, outcome in drafts if outcome.status == RECORDED],
+                rows=batch.rows,
+                refused=step.refused,
             )
             failpoints.reach("imports.accounted")
 

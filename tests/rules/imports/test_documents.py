@@ -1,6 +1,7 @@
 """Which rows are new, where batches are cut, and which rows make one activity."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -54,7 +55,7 @@ def draft(
     rows: Iterable[SalesRow], *, known: Known | None = None, further: bool = False
 ) -> dict[str, list[int]]:
     """The lines of the file that make each activity."""
-    drafting = Drafting(known=known or Known(), import_id=MINE, is_further=further)
+    drafting = Drafting(known=known or Known(), is_further=further)
     for one in rows:
         drafting.place(one).add(one, [LineInput("tea", one.quantity, one.amount)])
     return {one.external_id: [row.raw.line for row in one.rows] for one in drafting.drafts}
@@ -80,6 +81,18 @@ def test_a_document_that_another_import_brought_is_closed() -> None:
     assert [one.raw.line for one in found.fresh] == [4]
     mended = sort([row(2, digest="a"), row(3, digest="c")], known=known, further=True)
     assert [one.raw.line for one in mended.fresh] == [3]
+
+
+def test_a_row_that_whoever_brought_its_document_had_refused_is_judged_anew() -> None:
+    known = knowing({"d1": {b"a": 1, b"b": MINE}})
+    again = [row(2, digest="a"), row(3, digest="c"), row(4, digest="d")]
+    found = sort(again, known=replace(known, refused={("d1", b"c"): {1}, ("d1", b"d"): {5}}))
+    assert [one.raw.line for one in found.fresh] == [3]
+    assert [(one.raw.line, one.code) for one in found.refused] == [(4, "DOCUMENT_RECORDED")]
+    mended = knowing({"d1": {b"a": 1, b"mended": 2}})  # by an import that had not the row as it was
+    found = sort(again, known=replace(mended, refused={("d1", b"c"): {1}}))
+    assert [one.raw.line for one in found.refused] == [3, 4]
+    assert draft([row(3), row(4)], known=knowing({"d1": {b"a": 1}})) == {"d1/3": [3, 4]}
 
 
 def test_a_repeat_of_a_row_that_is_refused_is_looked_at_for_itself() -> None:
@@ -109,7 +122,7 @@ def test_an_activity_takes_a_thousand_lines() -> None:
 
 
 def test_what_a_draft_becomes() -> None:
-    drafting = Drafting(known=Known(), import_id=MINE, is_further=False)
+    drafting = Drafting(known=Known(), is_further=False)
     for one in (row(2, is_return=True), row(3, is_return=True)):
         drafting.place(one).add(one, [LineInput("tea", Decimal(1), Decimal(2))])
     finished = drafting.drafts[0].finished("erp")

@@ -10,7 +10,7 @@ from activity.rules import MAX_LINES
 from imports.store import ImportMoved, ImportState
 from metrics.rules import Measure
 from metrics.windows import Period
-from partners.service import PartnerInput, PartnerKind, PartnerStatus
+from partners.service import PartnerInput, PartnerKind, PartnerStatus, ProductInput
 from tests.invariants import check_audit, check_invariants
 from tests.services.imports.taking import (
     CREATING,
@@ -383,6 +383,46 @@ async def test_refused_rows_of_a_recorded_document_count_only_where_that_is_said
     said = rows("2,,,1,a,2026-11-01,tea,12,24", header=header)
     assert (await taken(world, said)).recorded == 1
     assert await world.value("pieces", Period.LIFETIME, "a") == 22
+
+
+async def test_a_file_that_comes_again_is_refused_for_the_same_reasons() -> None:
+    world = await shops()
+    text = rows(
+        "1,a,2026-11-01,tea,2,20",
+        "C1,a,2026-11-02,tea,1,10",
+        "C1,a,2026-11-02,soap,1,5",
+        "C1,a,2026-11-02,tea,9,90",
+        "1,a,2026-11-01,gold,1,10",
+        "1,a,2026-11-01,gold,1,10",
+    )
+    reasons = {4: "RETURN_WITHOUT_SALE", 5: "MORE_THAN_LEFT", 6: "UNKNOWN_SKU", 7: "UNKNOWN_SKU"}
+    assert await taken(world, text) == Account(6, 2, 0, reasons)
+    assert await taken(world, text) == Account(6, 0, 2, reasons)
+    assert await taken(world, text) == Account(6, 0, 2, reasons)
+    corrected = rows("1,a,2026-11-01,gold,1,11", "1,a,2026-11-01,gold,1,10")
+    assert await taken(world, corrected) == Account(2, 0, 0, {2: "DOCUMENT_RECORDED", 3: "UNKNOWN_SKU"})
+
+    await world.products(ProductInput("gold", "Gold"))
+    assert await taken(world, text) == Account(6, 1, 3, {4: reasons[4], 5: reasons[5]})
+    assert (await journal(world))[-1][:1] == ("1/6",)
+    assert await taken(world, text) == Account(6, 0, 4, {4: reasons[4], 5: reasons[5]})
+    await check_invariants(world.program_id)
+
+
+async def test_a_row_that_was_mended_and_imported_does_not_count_as_it_was_too() -> None:
+    world = await shops()
+    text = rows("1,a,2026-11-01,tea,2,20", "1,a,2026-11-01,gold,1,10", "1,a,2026-11-01,gold,2,20")
+    assert (await taken(world, text)).refused == {3: "UNKNOWN_SKU", 4: "UNKNOWN_SKU"}
+    header = f"mitra_line,mitra_reason,mitra_message,{HEADER}"
+    mended = rows(
+        "3,UNKNOWN_SKU,none,1,a,2026-11-01,soap,1,10",
+        "4,UNKNOWN_SKU,none,1,a,2026-11-01,gold,2,20",
+        header=header,
+    )
+    assert await taken(world, mended) == Account(2, 1, 0, {3: "UNKNOWN_SKU"})
+    await world.products(ProductInput("gold", "Gold"))
+    assert await taken(world, text) == Account(3, 1, 1, {3: "DOCUMENT_RECORDED"})
+    assert await world.value("pieces", Period.LIFETIME, "a") == 5
 
 
 async def test_other_names_of_the_same_are_the_same_row() -> None:
