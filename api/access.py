@@ -5,10 +5,10 @@ the schema and compares. The check is static: before an operation runs, every (t
 allowed to the caller's role, or nothing runs. Which rows of an allowed field a caller sees is the queries' business:
 they are bound to the caller's program and `Scope`.
 
-INTEGRATION and ADMIN record activities, import files and upsert; MARKETER and ADMIN create;
-FINANCE and ADMIN adjust; MARKETER, FINANCE and ADMIN read the program; REGIONAL_LEAD and SALES_REP read the region in
-their token and what lies under it; a PARTNER reads its own and registers devices; INTEGRATION reads the answers to what
-it sent, imports among them.
+INTEGRATION and ADMIN record activities, import files and upsert; MARKETER and ADMIN create; FINANCE and ADMIN adjust,
+ADMIN decides about the program's points; MARKETER, FINANCE and ADMIN read the program; REGIONAL_LEAD and SALES_REP read
+the region in their token and what lies under it; a PARTNER reads its own and registers devices; INTEGRATION reads the
+answers to what it sent, imports among them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +24,7 @@ READING: Final[Roles] = PROGRAM | REGIONAL | {Role.PARTNER}
 SENDING: Final[Roles] = frozenset({Role.INTEGRATION, Role.ADMIN})
 DESIGNING: Final[Roles] = frozenset({Role.MARKETER, Role.ADMIN})
 ADJUSTING: Final[Roles] = frozenset({Role.FINANCE, Role.ADMIN})
+DECIDING: Final[Roles] = frozenset({Role.ADMIN})
 OWN: Final[Roles] = frozenset({Role.PARTNER})
 IMPORTING: Final[Roles] = PROGRAM | SENDING
 
@@ -47,9 +48,10 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Query": _fields(ALL, "viewer")
     | _fields(
         READING,
-        "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement",
+        "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement units",
     )
-    | _fields(PROGRAM, "metrics earningRules segments")
+    | _fields(PROGRAM, "metrics earningRules segments programPolicy")
+    | _fields(ADJUSTING, "adjustments")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
     "Mutation": _fields(
@@ -60,7 +62,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         "segmentUpsert metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd "
         "badgeCreate leaderboardCreate",
     )
-    | _fields(ADJUSTING, "pointsAdjust")
+    | _fields(ADJUSTING, "pointsAdjust adjustmentApprove adjustmentReject")
+    | _fields(DECIDING, "programPolicySet unitCreate")
     | _fields(OWN, "deviceRegister"),
     "Subscription": _fields(READING, "leaderboardChanged") | _fields(OWN, "partnerFacts"),
     # ----------------------------------------------------------------------------------------------- who is calling
@@ -159,7 +162,20 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "MissionEndPayload": _fields(DESIGNING, "mission"),
     "BadgeCreatePayload": _fields(DESIGNING, "badge"),
     "LeaderboardCreatePayload": _fields(DESIGNING, "leaderboard"),
-    "PointsAdjustPayload": _fields(ADJUSTING, "entries"),
+    "PointsAdjustPayload": _fields(ADJUSTING, "entries adjustment"),
+    "AdjustmentApprovePayload": _fields(ADJUSTING, "adjustment"),
+    "AdjustmentRejectPayload": _fields(ADJUSTING, "adjustment"),
+    "Adjustment": _fields(
+        ADJUSTING,
+        "id partner state amount unit reason askedBy askedAt decidedBy decidedAt rejection entries",
+    ),
+    **_page("Adjustment", ADJUSTING),
+    "ProgramPolicySetPayload": _fields(DECIDING, "policy"),
+    "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove"),
+    "ApprovalAbove": _fields(PROGRAM, "unit amount"),
+    "Expiry": _fields(PROGRAM, "kind days months period on"),
+    "UnitCreatePayload": _fields(DECIDING, "unit"),
+    "Unit": _fields(READING, "code name currency digits"),
     "DeviceRegisterPayload": _fields(OWN, "device"),
     "Device": _fields(OWN, "id platform locale registeredAt"),
 }

@@ -14,11 +14,13 @@ from base.database import Connection
 from game.badges.queries import BadgeRow, load_badges
 from game.missions.queries import MissionRow, load_missions
 from loyalty.earning.queries import RuleRow, load_rules
+from loyalty.ledger.units import Unit, load_units
 from loyalty.tiers.rules import Tier
 from loyalty.tiers.standing_queries import LadderRow, load_ladder
 from loyalty.words.speech import Names
 from metrics.queries import MetricRow, load_metrics
 from partners.attributes import read_attributes
+from partners.checks import unknown
 from partners.listing import PartnerRow, RegionRow, load_region_rows
 from partners.rules import PartnerView, Segments
 from partners.segments import SegmentRow, compile_segments, load_segment_rows
@@ -34,6 +36,7 @@ class Catalog:
 
     version: int
     regions: Mapping[int, RegionRow]
+    units: Mapping[str, Unit]
     metrics: Mapping[int, MetricRow]
     rules: Mapping[str, RuleRow]
     ladder: LadderRow | None
@@ -85,6 +88,13 @@ class Catalog:
             | objectives
         )
 
+    def unit(self, code: str, *, field: tuple[str, ...] = ("unit",)) -> Unit:
+        """The unit of that code. UNKNOWN_UNIT."""
+        found = self.units.get(code)
+        if found is None:
+            raise unknown("unit", code, field)
+        return found
+
     def lineage(self, region_id: int) -> frozenset[str]:
         """The codes of a region and of all that it lies in."""
         codes = set()
@@ -128,6 +138,7 @@ async def load_catalog(connection: Connection, program_id: int) -> Catalog:
         catalog = Catalog(
             version=await connection.fetchval(VERSION, program_id),
             regions={row.id: row for row in await load_region_rows(connection, program_id=program_id)},
+            units=await load_units(connection, program_id=program_id),
             metrics={row.id: row for row in await load_metrics(connection, program_id=program_id)},
             rules={row.key: row for row in await load_rules(connection, program_id=program_id)},
             ladder=await load_ladder(connection, program_id=program_id),

@@ -24,6 +24,7 @@ from loyalty.ledger.queries import (
     ExpiringRow,
     WalletRow,
     list_entries,
+    load_entries,
     load_expiring,
     load_wallets,
 )
@@ -126,6 +127,19 @@ class Loaders:
                     )
                     found |= zip(alike, pages, strict=True)
             return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def posted(self) -> DataLoader[int, list[EntryRow]]:
+        """What transactions posted to wallets."""
+
+        async def load(ids: list[int]) -> Sequence[list[EntryRow]]:
+            async with reading() as connection:
+                found = await load_entries(
+                    connection, program_id=self._context.program_id, transaction_ids=ids
+                )
+            return [found[id_] for id_ in ids]
 
         return DataLoader(load)
 

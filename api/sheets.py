@@ -7,9 +7,10 @@ it is led by an apostrophe, which a spreadsheet takes as "this is text" (OWASP, 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import BinaryIO, Final, TypeAlias
 
-Cell: TypeAlias = str | int | None
+Cell: TypeAlias = str | int | Decimal | None
 
 FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
 """With what spreadsheets begin a formula, in wide characters too; and what some drop before they look."""
@@ -30,7 +31,7 @@ class Sheet:
         self._writer = csv.writer(self._text, lineterminator="\r\n")
 
     def write(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Write rows of texts, whole numbers and empty cells."""
+        """Write rows of texts, exact numbers and empty cells."""
         self._writer.writerows(
             [safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
         )
@@ -39,3 +40,9 @@ class Sheet:
         """Let go of the stream: all is written."""
         self._text.flush()
         self._text.detach()
+
+
+def _written(cell: Cell) -> str | int | None:
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return safe(cell) if isinstance(cell, str) else cell

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import BinaryIO, Final
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ from base.settings import Settings
 from loyalty.ledger.books import POINT, Bucket
 from loyalty.ledger.queries import EntryRow
 from loyalty.ledger.statements import Span, Statement, load_statement, span_of, stream_posted
+from loyalty.ledger.units import Unit
 from loyalty.words import Reader, explain
 from loyalty.words.papers import LABELS, Labels
 from metrics.windows import zone
@@ -54,7 +56,7 @@ def statement_routes(
 
 async def _answer(request: Request, context: Context) -> Response:
     partner = await _partner(request, context)
-    unit = request.query_params.get("unit", POINT)
+    unit = context.catalog.unit(request.query_params.get("unit", POINT))
     first_day, last_day = (_day(request, name) for name in ("from", "to"))
     span = span_of(first_day=first_day, last_day=last_day, time_zone=partner.time_zone)
     async with written_file() as file:
@@ -81,12 +83,12 @@ def _day(request: Request, name: str) -> date:
         raise Invalid(f"{name} must be a day, like 2026-11-01", code="INVALID_DATE", field=(name,)) from error
 
 
-async def _write(file: BinaryIO, context: Context, partner: PartnerRow, unit: str, span: Span) -> None:
+async def _write(file: BinaryIO, context: Context, partner: PartnerRow, unit: Unit, span: Span) -> None:
     async with snapshot() as connection:
         statement = await load_statement(
-            connection, program_id=context.program_id, partner_id=partner.id, unit=unit, span=span
+            connection, program_id=context.program_id, partner_id=partner.id, unit=unit.code, span=span
         )
-        page = _Page(statement, context.reader, LABELS[context.language])
+        page = _Page(statement, unit, context.reader, LABELS[context.language])
         sheet = Sheet(file)
         sheet.write([page.labels.columns, *page.opening()])
         async for rows in stream_posted(connection, program_id=context.program_id, statement=statement):
@@ -105,6 +107,7 @@ class _Page:
     """A statement's rows; each entry's with the balance of its bucket after it, in the order of the statement."""
 
     statement: Statement
+    unit: Unit
     reader: Reader
     labels: Labels
     balances: defaultdict[Bucket, int] = field(init=False)
@@ -133,15 +136,23 @@ class _Page:
                 self._local(row.occurred_at),
                 self.labels.kinds[row.kind],
                 self.labels.buckets[bucket],
-                row.amount,
-                self.balances[bucket],
-                row.unit,
+                self._shown(row.amount),
+                self._shown(self.balances[bucket]),
+                self._measure,
                 explain(row.because[-1:], self.reader)[0].detail,
             )
 
     def _held(self, label: str, moment: datetime, bucket: Bucket, amount: int) -> Sequence[Cell]:
-        unit = self.statement.unit
-        return self._local(moment), None, label, self.labels.buckets[bucket], None, amount, unit, None
+        held = self._shown(amount)
+        return self._local(moment), None, label, self.labels.buckets[bucket], None, held, self._measure, None
+
+    @property
+    def _measure(self) -> str:
+        return self.unit.currency or self.unit.code
+
+    def _shown(self, amount: int) -> Decimal:
+        """As people count: money in its main unit."""
+        return Decimal(amount).scaleb(-self.unit.digits)
 
     def _local(self, moment: datetime) -> str:
         there = moment.astimezone(zone(self.statement.span.time_zone))

@@ -30,7 +30,8 @@ The steps, and what they carry besides `step` and `on`:
     tier              from, to, value, threshold
     tier_review       startsOn, through (local days), value: a window of the ladder was over
     override_ended    tier: it had been given by hand until then
-    adjustment        reason, amount, actor
+    approval          askedBy, approvedBy: an adjustment took two people
+    adjustment        reason, amount, unit (where it is not POINT), actor
     opening           points, unit, grantedOn, expiresOn (local days, or null), actor: brought over from another system
     counted_too_late  mission: it had ended when the activity was posted; or through: the tier's window up to that day
                       had been reviewed
@@ -67,6 +68,7 @@ STEPS = (
     "tier",
     "tier_review",
     "override_ended",
+    "approval",
     "adjustment",
     "opening",
     "counted_too_late",

@@ -4,7 +4,7 @@ A change holds the program's row lock from its first statement to its end, so th
 writes. The lock does not keep activities out (`hold_activities` does); processes learn of a change by `config_version`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -68,8 +68,10 @@ async def configure(
     return await retrying(work)
 
 
-def settle_key(key: str, *, stored: dict[str, Any], asked: dict[str, Any]) -> None:
+def settle_key(
+    key: str, *, stored: dict[str, Any], asked: dict[str, Any], field: Sequence[str] = ("key",)
+) -> None:
     """A key that exists may be created again with the same content only. `stored` has all of `asked`. KEY_TAKEN."""
     differing = ", ".join(name for name in asked if stored[name] != asked[name])
     if differing:
-        raise Invalid(f"{key!r} exists with another content ({differing})", code="KEY_TAKEN", field=("key",))
+        raise Invalid(f"{key!r} exists with another content ({differing})", code="KEY_TAKEN", field=field)

@@ -3,6 +3,7 @@
 import strawberry
 
 from api.schema.activity import ActivityMutation
+from api.schema.adjustment import AdjustmentMutation
 from api.schema.badge import BadgeMutation
 from api.schema.device import DeviceMutation
 from api.schema.imports import ImportMutation
@@ -11,11 +12,13 @@ from api.schema.metric import MetricMutation
 from api.schema.mission import MissionMutation
 from api.schema.partner import PartnerMutation
 from api.schema.points import PointsMutation
+from api.schema.policy import PolicyMutation
 from api.schema.product import ProductMutation
 from api.schema.region import RegionMutation
 from api.schema.rule import EarningRuleMutation
 from api.schema.segment import SegmentMutation
 from api.schema.tier import TierMutation
+from api.schema.unit import UnitMutation
 
 
 @strawberry.type(description="What can be changed.")
@@ -32,6 +35,9 @@ class Mutation(
     BadgeMutation,
     LeaderboardMutation,
     PointsMutation,
+    AdjustmentMutation,
+    PolicyMutation,
+    UnitMutation,
     DeviceMutation,
     ImportMutation,
 ):

@@ -50,7 +50,8 @@ class Partner(Node):
 
     @strawberry.field
     async def wallet(self, info: Info, unit: str | None = POINT) -> Wallet:
-        return Wallet.of(await info.context.loaders.wallets.load((self.row.id, unit or POINT)))
+        code = info.context.catalog.unit(unit or POINT).code
+        return Wallet.of(await info.context.loaders.wallets.load((self.row.id, code)))
 
     @strawberry.field(description="Null where the program has no tiers.")
     async def tier(self, info: Info) -> TierStanding | None:

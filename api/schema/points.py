@@ -7,13 +7,12 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api.context import Info
+from api.schema.adjustment import Adjustment, posted_entries
 from api.schema.faults import Given, UserError
 from api.schema.scalars import BigInt
 from api.schema.wallet import LedgerEntry
-from base.database import reading
 from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.books import POINT
-from loyalty.ledger.queries import load_entries
 
 
 @strawberry.input
@@ -27,7 +26,10 @@ class PointsAdjustInput:
 
 @strawberry.type
 class PointsAdjustPayload:
-    entries: list[LedgerEntry] = strawberry.field(description="What was posted to the wallet.")
+    entries: list[LedgerEntry] = strawberry.field(
+        description="What was posted to the wallet: none while it awaits approval."
+    )
+    adjustment: Adjustment
 
 
 PointsAdjustResult: TypeAlias = Annotated[
@@ -37,10 +39,13 @@ PointsAdjustResult: TypeAlias = Annotated[
 
 @strawberry.type
 class PointsMutation:
-    @strawberry.field(description="Give points to a partner, or take them.")
+    @strawberry.field(
+        description="Give points to a partner, or take them. Above the program's threshold it posts nothing, and "
+        "awaits somebody else's `adjustmentApprove`."
+    )
     async def points_adjust(self, info: Info, given: Given[PointsAdjustInput]) -> PointsAdjustResult:
         context = info.context
-        posted = await adjust_points(
+        row = await adjust_points(
             program_id=context.program_id,
             partner=given.partner,
             amount=given.amount,
@@ -50,8 +55,6 @@ class PointsMutation:
             actor=context.caller.subject,
             now=context.now(),
         )
-        async with reading() as connection:
-            rows = await load_entries(
-                connection, program_id=context.program_id, transaction_id=posted.transaction_id
-            )
-        return PointsAdjustPayload(entries=[LedgerEntry.of(row, context) for row in rows])
+        return PointsAdjustPayload(
+            entries=await posted_entries(row, context), adjustment=Adjustment.of(row, context)
+        )

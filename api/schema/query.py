@@ -7,6 +7,7 @@ import strawberry
 from api.context import Info
 from api.ids import decode_id, read_cursor
 from api.schema.activity import ActivityQuery
+from api.schema.adjustment import AdjustmentQuery
 from api.schema.badge import BadgeQuery
 from api.schema.imports import ImportQuery
 from api.schema.leaderboard import Leaderboard
@@ -15,12 +16,14 @@ from api.schema.mission import Mission
 from api.schema.node import Node
 from api.schema.paging import Connection, connect, page_size
 from api.schema.partner import PartnerQuery
+from api.schema.policy import PolicyQuery
 from api.schema.rule import EarningRuleQuery
 from api.schema.search import find_node
 from api.schema.segment import SegmentQuery
 from api.schema.sight import boards_seen, missions_seen
 from api.schema.statement import StatementQuery
 from api.schema.tier import TierQuery
+from api.schema.unit import UnitQuery
 from api.schema.viewer import ViewerQuery
 from game.missions.states import MissionState, state_of
 
@@ -88,5 +91,8 @@ class Query(
     ActivityQuery,
     ImportQuery,
     StatementQuery,
+    UnitQuery,
+    PolicyQuery,
+    AdjustmentQuery,
 ):
     pass

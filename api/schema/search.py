@@ -35,7 +35,10 @@ async def find_node(context: Context, type_name: str, parts: list[Any]) -> Node 
 
 async def _entry(context: Context, transaction_id: int, number: int) -> LedgerEntry | None:
     async with reading() as connection:
-        rows = await load_entries(connection, program_id=context.program_id, transaction_id=transaction_id)
+        found = await load_entries(
+            connection, program_id=context.program_id, transaction_ids=[transaction_id]
+        )
+        rows = found[transaction_id]
         seen = await load_partners(connection, scope=context.scope, ids=[row.partner_id for row in rows])
     return next(
         (LedgerEntry.of(row, context) for row in rows if row.number == number and row.partner_id in seen),

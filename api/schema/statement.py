@@ -155,6 +155,7 @@ class StatementQuery:
     ) -> WalletStatement:
         context = info.context
         row = await _partner(context, partner)
+        context.catalog.unit(unit)
         span = span_of(first_day=from_, last_day=to, time_zone=row.time_zone)
         async with reading() as connection:
             statement = await load_statement(

@@ -1,5 +1,6 @@
 """What a program decides about its points as a whole is changed: its policies, and its units."""
 
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -8,10 +9,11 @@ from base.database import Connection
 from base.errors import Invalid
 from loyalty.ledger.books import POINT
 from loyalty.ledger.policies import SETTING, Policies
-from loyalty.ledger.units import Unit
-from partners.checks import check_code, check_currency, check_name
+from loyalty.ledger.units import Unit, load_units
+from partners.checks import check_code, check_currency, check_known, check_name
 from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
 
+SETTINGS: Final = "SELECT settings FROM program WHERE id = $1"
 SET_POLICIES: Final = """
 UPDATE program SET settings = settings || jsonb_build_object($2::text, $3::text::jsonb) WHERE id = $1
 """
@@ -21,16 +23,34 @@ INSERT INTO unit (program_id, code, name, currency, digits) VALUES ($1, $2, $3, 
 ON CONFLICT (program_id, code) DO UPDATE SET name = excluded.name
 """
 MOST_DIGITS: Final = 6
+THRESHOLDS: Final = "adjustmentApprovalAbove"
 
 
 async def set_policies(*, program_id: int, policies: Policies) -> None:
-    """Set the program's policies for its points. They hold for what is posted from now on."""
+    """Set all of the program's policies for its points. They hold for what is posted from now on."""
+    await change_policies(program_id=program_id, change=lambda stored: policies)
 
-    async def change(connection: Connection, program: LockedProgram) -> None:
-        await connection.execute(SET_POLICIES, program.id, SETTING, orjson.dumps(policies.to_json()).decode())
-        await raise_config_version(connection, program.id)
 
-    await configure(program_id, change)
+async def change_policies(*, program_id: int, change: Callable[[Policies], Policies]) -> Policies:
+    """Change some of the program's policies for its points; what stands then. UNKNOWN_UNIT."""
+
+    async def write(connection: Connection, program: LockedProgram) -> Policies:
+        stored = await load_policies(connection, program_id=program.id)
+        changed = change(stored)
+        units = await load_units(connection, program_id=program.id)
+        check_known(changed.approval_above, units, [THRESHOLDS], noun="unit", name="unit")
+        if changed != stored:
+            written = orjson.dumps(changed.to_json()).decode()
+            await connection.execute(SET_POLICIES, program.id, SETTING, written)
+            await raise_config_version(connection, program.id)
+        return changed
+
+    return await configure(program_id, write)
+
+
+async def load_policies(connection: Connection, *, program_id: int) -> Policies:
+    """The program's policies for its points."""
+    return Policies.from_settings(orjson.loads(await connection.fetchval(SETTINGS, program_id)))
 
 
 async def set_unit(*, program_id: int, unit: Unit) -> None:
@@ -52,7 +72,7 @@ async def set_unit(*, program_id: int, unit: Unit) -> None:
         asked = {"currency": unit.currency, "digits": unit.digits}
         stored = await connection.fetchrow(STORED_UNIT, program.id, unit.code)
         if stored is not None:
-            settle_key(unit.code, stored=dict(stored), asked=asked)
+            settle_key(unit.code, stored=dict(stored), asked=asked, field=("code",))
         values = (unit.code, unit.name, unit.currency, unit.digits)
         await connection.execute(SET_UNIT, program.id, *values)
         await raise_config_version(connection, program.id)

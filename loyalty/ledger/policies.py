@@ -1,7 +1,7 @@
 """What a program has decided about its points as a whole. Pure; it is stored in the program's settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -25,11 +25,12 @@ class Returns(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """`expiry` holds where what grants points says nothing; from `approval_threshold` on an adjustment takes two."""
+    """`expiry` holds where what grants points says nothing; an adjustment takes two people above `approval_above`,
+    by unit."""
 
     returns: Returns = Returns.DEBT
     expiry: Expiry = NEVER
-    approval_threshold: int | None = None
+    approval_above: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Policies":
@@ -38,7 +39,7 @@ class Policies:
         return cls(
             returns=Returns(stored.get("returns") or Returns.DEBT),
             expiry=Expiry.from_json(stored.get("expiry")),
-            approval_threshold=stored.get("approvalThreshold"),
+            approval_above=stored.get("adjustmentApprovalAbove") or {},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -46,5 +47,10 @@ class Policies:
         return {
             "returns": self.returns.value,
             "expiry": self.expiry.to_json(),
-            "approvalThreshold": self.approval_threshold,
+            "adjustmentApprovalAbove": dict(self.approval_above),
         }
+
+    def needs_approval(self, unit: str, amount: int) -> bool:
+        """Whether a second person has to approve an adjustment by so much, given or taken."""
+        above = self.approval_above.get(unit)
+        return above is not None and abs(amount) > above

@@ -41,11 +41,12 @@ CROSS JOIN LATERAL (SELECT CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_
 WHERE l.remaining > 0 AND l.matures_at <= $5 AND e.expires_at > $5 AND e.expires_at <= k.until
 GROUP BY l.partner_id, l.unit, k.until, e.expires_at ORDER BY e.expires_at
 """
-OF_TRANSACTION: Final = """
+OF_TRANSACTIONS: Final = """
 SELECT e.partner_id, e.unit, e.transaction_id, e.number, e.kind, e.bucket, e.amount, e.balance_after, e.version,
        e.because AS last_step, t.occurred_at, t.posted_at, t.because
 FROM ledger_entry e JOIN ledger_transaction t ON t.program_id = $1 AND t.id = e.transaction_id
-WHERE e.program_id = $1 AND e.transaction_id = $2 AND e.partner_id IS NOT NULL ORDER BY e.number
+WHERE e.program_id = $1 AND e.transaction_id = ANY($2::bigint[]) AND e.partner_id IS NOT NULL
+ORDER BY e.transaction_id, e.number
 """
 
 
@@ -134,9 +135,14 @@ async def list_entries(
     return found
 
 
-async def load_entries(connection: Connection, *, program_id: int, transaction_id: int) -> list[EntryRow]:
-    """The wallet entries of a transaction. Whether the caller may see its partner is the caller's to check."""
-    return [entry_of(row) for row in await connection.fetch(OF_TRANSACTION, program_id, transaction_id)]
+async def load_entries(
+    connection: Connection, *, program_id: int, transaction_ids: Sequence[int]
+) -> dict[int, list[EntryRow]]:
+    """The wallet entries of transactions. Whether the caller may see their partners is the caller's to check."""
+    found: dict[int, list[EntryRow]] = {id_: [] for id_ in transaction_ids}
+    for row in await connection.fetch(OF_TRANSACTIONS, program_id, transaction_ids):
+        found[row["transaction_id"]].append(entry_of(row))
+    return found
 
 
 def entry_of(row: Mapping[str, Any]) -> EntryRow:

@@ -102,6 +102,7 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "tier": _carried("to"),
     "tier_review": _carried("value"),
     "override_ended": _carried("tier"),
+    "approval": _carried("approvedBy"),
     "adjustment": _carried("amount"),
     "opening": _carried("points"),
     "counted_too_late": _carried("mission"),

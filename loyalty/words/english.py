@@ -198,6 +198,10 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Tier by hand",
         lambda s, say: f"{say.bare('tier', s['tier'])} had been given by hand, and the time for it is over",
     ),
+    "approval": (
+        "Approval",
+        lambda s, say: f"Asked for by {s['askedBy']}, approved by {s['approvedBy']}",
+    ),
     "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
     "opening": ("Opening balance", _opening),
     "counted_too_late": ("Too late", _too_late),

@@ -195,6 +195,10 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Tingkat manual",
         lambda s, say: f"{say.bare('tier', s['tier'])} diberikan secara manual, dan masanya sudah berakhir",
     ),
+    "approval": (
+        "Persetujuan",
+        lambda s, say: f"Diminta oleh {s['askedBy']}, disetujui oleh {s['approvedBy']}",
+    ),
     "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
     "opening": ("Saldo awal", _opening),
     "counted_too_late": ("Terlambat", _too_late),

@@ -50,6 +50,12 @@ def token(
     program: Annotated[
         str | None, typer.Option(help="Key of the program.", show_default="the only one there is")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Who its bearer is: what takes two people needs two names.", show_default="the role"
+        ),
+    ] = None,
 ) -> None:
     """Print a token, and nothing else. It lasts as long as MITRA_TOKEN_DAYS says.
 
@@ -61,7 +67,8 @@ def token(
     _check(role, OF_PARTNER, partner, "--partner")
     _check(role, OF_REGION, region, "--region")
     settings = Settings()
-    run(_print_token(settings, role, partner=partner, region=region, program=program), settings)
+    printed = _print_token(settings, role, partner=partner, region=region, program=program, name=name)
+    run(printed, settings)
 
 
 def _check(role: TokenRole, roles: frozenset[TokenRole], given: str | None, option: str) -> None:
@@ -79,6 +86,7 @@ async def _print_token(
     partner: str | None,
     region: str | None,
     program: str | None,
+    name: str | None,
 ) -> None:
     from base.database import reading
     from base.errors import NotFound
@@ -91,7 +99,8 @@ async def _print_token(
             for noun, code, query in (("partner", partner, PARTNER), ("region", region, REGION)):
                 if code is not None and await connection.fetchrow(query, found.id, code) is None:
                     raise NotFound(f"the program {found.key} has no {noun} {code}")
-        typer.echo(_issue(settings, role, program=found.key, partner=partner, region=region))
+        issued = _issue(settings, role, program=found.key, partner=partner, region=region, name=name)
+        typer.echo(issued)
 
 
 async def role_tokens(settings: "Settings") -> list[tuple[str, str]]:
@@ -118,7 +127,13 @@ async def role_tokens(settings: "Settings") -> list[tuple[str, str]]:
 
 
 def _issue(
-    settings: "Settings", role: TokenRole, *, program: str, partner: str | None, region: str | None
+    settings: "Settings",
+    role: TokenRole,
+    *,
+    program: str,
+    partner: str | None,
+    region: str | None,
+    name: str | None = None,
 ) -> str:
     from datetime import timedelta
 
@@ -133,6 +148,7 @@ def _issue(
         program=program,
         partner=partner,
         region=region,
+        subject=name,
         now=SystemClock().now(),
         lasting=timedelta(days=settings.token_days),
     )

@@ -7,10 +7,13 @@ import pytest
 from api.access import ACCESS
 from api.ids import global_id
 from api.roles import Role
+from loyalty.ledger.adjust import adjust_points
+from loyalty.ledger.configuring import set_policies
+from loyalty.ledger.policies import Policies
 from metrics.rules import Measure
 from tests.api.door import Api, open_api
 from tests.services.imports.taking import MAPPING, begin
-from tests.world import World, sale
+from tests.world import NOW, World, sale
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
@@ -33,6 +36,9 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
         '{ walletStatement(partner: "shop", from: "2026-11-01", to: "2026-11-30") { unit csvUrl } }',
         READERS,
     ),
+    "units": ("{ units { code digits } }", READERS),
+    "programPolicy": ("{ programPolicy { returns expiry { kind } } }", "MARKETER FINANCE ADMIN"),
+    "adjustments": ("{ adjustments { edges { node { id entries { amount } } } } }", "FINANCE ADMIN"),
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
     "segments": ("{ segments { key } }", "MARKETER FINANCE ADMIN"),
@@ -57,6 +63,8 @@ MISSION: Final = {
     "rewards": [{"points": 5}],
 }
 SENDERS: Final = "INTEGRATION ADMIN"
+OF_AN_ADJUSTMENT: Final = "the id of an adjustment that awaits approval"
+OF_ANOTHER: Final = "the id of another one"
 OF_AN_IMPORT: Final = "the id of an import of the program"
 DESIGNERS: Final = "MARKETER ADMIN"
 MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
@@ -96,6 +104,10 @@ MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
         {"partner": "shop", "amount": 5, "reason": "goodwill", "idempotencyKey": "k1"},
         "FINANCE ADMIN",
     ),
+    "adjustmentApprove": ({"id": OF_AN_ADJUSTMENT}, "FINANCE ADMIN"),
+    "adjustmentReject": ({"id": OF_ANOTHER, "reason": "no proof"}, "FINANCE ADMIN"),
+    "programPolicySet": ({"returns": "WITHIN_BALANCE"}, "ADMIN"),
+    "unitCreate": ({"code": "IDR", "name": "Rupiah", "currency": "IDR", "digits": 2}, "ADMIN"),
     "importCreate": (
         {"kind": "SALES", "fileName": "sales.csv", "size": 100, "mapping": MAPPING, "digest": "ab" * 32},
         SENDERS,
@@ -111,6 +123,18 @@ async def furnish(api: Api) -> None:
     await api.world.mission("autumn", {"sales": 1000}, points=40, publish=False)
     await api.world.accept(sale("a1", "shop", 10))
     await begin(api.world, b"doc")
+    program_id = api.world.program_id
+    await set_policies(program_id=program_id, policies=Policies(approval_above={"POINT": 1_000}))
+    for key in ("first", "second"):
+        await adjust_points(
+            program_id=program_id,
+            partner="shop",
+            amount=5_000,
+            reason="a gift",
+            idempotency_key=key,
+            actor="somebody else",
+            now=NOW,
+        )
 
 
 async def state_of(world: World) -> dict[str, object]:
@@ -158,6 +182,10 @@ async def change(api: Api, role: Role, name: str) -> dict[str, Any]:
     if OF_AN_IMPORT in given.values():
         (row,) = await api.world.rows("SELECT min(id) FROM import WHERE program_id = $1")
         given = {"id": global_id("Import", api.program, row[0])}
+    for place, name in enumerate((OF_AN_ADJUSTMENT, OF_ANOTHER)):
+        if name in given.values():
+            rows = await api.world.rows("SELECT id FROM adjustment WHERE program_id = $1 ORDER BY id")
+            given = {**given, "id": global_id("Adjustment", api.program, rows[place]["id"])}
     return await api.answer(role, document, {"input": given})
 
 

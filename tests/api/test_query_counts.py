@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from loyalty.ledger.configuring import set_unit
+from loyalty.ledger.units import Unit
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.api.door import Api, open_api
@@ -59,6 +61,7 @@ async def api() -> Api:
     api = await open_api(codes)
     world = api.world
     await world.count("sales", Measure.AMOUNT)
+    await set_unit(program_id=world.program_id, unit=Unit("USD", "Dollar", "USD", 2))
     await world.earn("base", amount=1)
     await world.ladder("sales", Period.MONTHLY, {"bronze": (0, 1), "silver": (100, 1)})
     await world.badge("seller", "sales", [5])

@@ -53,6 +53,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"from": "silver", "to": "gold", "value": "1200", "threshold": "1000"},
         {"from": None, "to": None, "value": None, "threshold": None},
     ],
+    "approval": [{"askedBy": "finance", "approvedBy": "the head of sales"}],
     "adjustment": [{"reason": "goodwill", "actor": "finance"}],
     "opening": [
         {"points": 1200, "unit": "POINT", "grantedOn": "2025-03-01", "expiresOn": "2026-12-31"},

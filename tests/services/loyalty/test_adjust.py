@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from base.errors import Invalid, NotFound
-from loyalty.ledger.adjust import Adjustment, IdempotencyConflict, adjust_points
+from loyalty.ledger.adjust import IdempotencyConflict, adjust_points
+from loyalty.ledger.adjustments import Adjustment
 from loyalty.ledger.books import MOST
 from loyalty.ledger.rules import InsufficientPoints
 from tests.invariants import check_audit
