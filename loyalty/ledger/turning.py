@@ -20,12 +20,14 @@ from base.ids import take_ids
 from loyalty.ledger.books import Books, Transaction
 from loyalty.ledger.maturing import bring_up_to_date, count_due
 from loyalty.ledger.service import build_books, load_due_lots, read_wallets, save_books, write_wallets
+from partners.history import NO_HISTORY
 
 PARTNERS_PER_PAGE: Final = 200
 LOOKED_AT: Final = 1_000
 """How many of the lots that fell due first are looked at to find a page's partners."""
 
-PROGRAMS: Final = "SELECT id FROM program ORDER BY id"
+# While a past is loaded, its points wait for its end: what it takes back is not to have expired before its time.
+PROGRAMS: Final = f"SELECT id FROM program p WHERE {NO_HISTORY} ORDER BY id"  # noqa: S608  # a constant
 # Partners of what fell due first. The three indexes hold nothing else: what is turned leaves them.
 PAGE: Final = """
 SELECT partner_id FROM (
@@ -46,9 +48,9 @@ LOCK: Final = (
 
 
 async def turn_lots(now: datetime) -> None:
-    """Turn all that is due by `now`, in every program."""
+    """Turn all that is due by `now`, in every program whose past is not being loaded."""
     async with reading() as connection:
-        programs = [row["id"] for row in await connection.fetch(PROGRAMS)]
+        programs = [row["id"] for row in await connection.fetch(PROGRAMS, now)]
     for program_id in programs:
         await turn_lots_of(program_id, now)
 

@@ -16,6 +16,7 @@ from loyalty.ledger.posting import InsufficientPoints
 from loyalty.ledger.turning import turn_lots, turn_lots_of
 from metrics.rules import Measure
 from metrics.windows import Period
+from partners.history import begin_history, end_history
 from tests.invariants import check_audit, check_invariants
 from tests.ledger import give
 from tests.world import NOW, Balance, World, line, make_world, return_of, sale
@@ -87,6 +88,17 @@ async def test_every_program_is_seen_to() -> None:
         await give(world, "shop", 10, expiry=Expiry.after(days=1))
     await turn_lots(NOW + 3 * DAY)
     assert [(await world.wallet("shop")).available for world in worlds] == [0, 0]
+
+
+async def test_points_of_a_past_that_is_loaded_wait_for_its_end() -> None:
+    world = await make_world(["shop"])
+    await give(world, "shop", 10, expiry=Expiry.after(days=1))
+    await begin_history(world.program_id)
+    await turn_lots(NOW + 3 * DAY)
+    assert (await world.wallet("shop")).available == 10
+    await end_history(world.program_id)
+    await turn_lots(NOW + 3 * DAY)
+    assert (await world.wallet("shop")).available == 0
 
 
 async def test_it_goes_on_where_it_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
