@@ -15,6 +15,7 @@ from imports.lines import FIRST_KEPT, KEPT, BrokenFile, Lines, Source, TooLong, 
 from imports.mapping import FileFormat
 from imports.restoring import RESTORE_BYTES, restoring
 from imports.rows import ADDED_COLUMNS, LINE_COLUMN, RawRow, Refused
+from imports.wording import count_of
 
 CODES: Final = ("ROW_TOO_LONG", "WRONG_QUOTES", "WRONG_COLUMNS", "WRONG_LINE", "INVALID_ENCODING")
 """What the fault of a row can be."""
@@ -144,11 +145,11 @@ class RowReader:
                 if len(cells) > width and not any(map(str.strip, cells[width:])):
                     cells = cells[:width]
                 elif len(lines.taken) > 1:
-                    over = f"{len(cells)} columns instead of {width} in {len(lines.taken)} lines"
+                    over = f"{_columns(cells)} instead of {width} in {len(lines.taken)} lines"
                     yield self._unreadable(line, "WRONG_COLUMNS", f"{over}: perhaps a quote is never closed")
                     continue
                 else:
-                    fault = fault or ("WRONG_COLUMNS", f"{len(cells)} columns instead of {width}")
+                    fault = fault or ("WRONG_COLUMNS", f"{_columns(cells)} instead of {width}")
             if lines.has_kept:
                 fault = fault or self._undecodable(cells)
             yield RawRow(line, first_line, tuple(cells), fault)
@@ -169,6 +170,10 @@ class RowReader:
                 message = f"{name}: the byte {byte:#04x} is no text in {self._format.encoding}"
                 return "INVALID_ENCODING", message
         return None
+
+
+def _columns(cells: Sequence[str]) -> str:
+    return count_of(len(cells), "column")
 
 
 def _read_line(cells: Sequence[str], line: int) -> tuple[int, tuple[str, str] | None]:

@@ -6,6 +6,7 @@ Only the file is looked at: whether partners and products exist, and what is lef
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -16,18 +17,22 @@ from imports.files import read_rows
 from imports.lines import BrokenFile
 from imports.mapping import FileFormat, SalesMapping
 from imports.mapping_toml import parse_sales_mapping
-from imports.masters.balances import read_balance
+from imports.masters.balances import check_balance, read_balance
 from imports.masters.mapping import MasterMapping, parse_master_mapping
 from imports.masters.merging import merge_partner, merge_product
 from imports.masters.reading import MasterReader, MasterRow
+from imports.masters.sorting import Said, sort_rows
 from imports.rows import RawRow, Refused, SalesRow
 from imports.sales_rows import Fault, SalesReader
 from imports.store import ImportKind
-from imports.wording import count_rows
+from imports.wording import count_of, count_rows
 from partners.inputs import PartnerInput, PartnerKind, ProductInput
 
 MOST_ROWS: Final = 100_000
 """Rows that are tried; a mapping that is wrong is wrong from the beginning."""
+
+REPEAT: Final = "repeat"
+"""What a row becomes that says what an earlier one said."""
 
 Told: TypeAlias = tuple[str, str]
 """What a row becomes: the kind of thing, and a sentence of it."""
@@ -49,14 +54,14 @@ class Trial:
     """Why the file could not be read on."""
 
 
-def try_mapping(path: Path, text: str, kind: ImportKind, *, shown: int) -> Trial:
+def try_mapping(path: Path, text: str, kind: ImportKind, *, shown: int, now: datetime) -> Trial:
     """Try a mapping on a file, and keep what the first `shown` rows become.
 
     Raises what an import of it would: INVALID_MAPPING, UNKNOWN_COLUMN, MISSING_COLUMN, and BROKEN_FILE for a header.
     """
     found = Trial()
     with path.open("rb") as stream:
-        fmt, make_reader = _parse(text, kind)
+        fmt, make_reader = _parse(text, kind, now)
         file = read_rows(stream, fmt)
         read = make_reader(file.header)
         try:
@@ -79,12 +84,14 @@ def _add(found: Trial, raw: RawRow, told: Told | Refused, shown: int) -> None:
         found.shown.append((raw.line, told if isinstance(told, Refused) else told[1]))
 
 
-def _parse(text: str, kind: ImportKind) -> tuple[FileFormat, Callable[[tuple[str, ...]], Read]]:
+def _parse(
+    text: str, kind: ImportKind, now: datetime
+) -> tuple[FileFormat, Callable[[tuple[str, ...]], Read]]:
     if kind is ImportKind.SALES:
         sales = parse_sales_mapping(text)
         return sales.file, lambda header: _sales(sales, header)
     masters = parse_master_mapping(text, kind)
-    return masters.file, lambda header: _masters(masters, header)
+    return masters.file, lambda header: _masters(masters, header, now)
 
 
 def _sales(mapping: SalesMapping, header: tuple[str, ...]) -> Read:
@@ -105,25 +112,32 @@ def _tell_sale(row: SalesRow, zone: ZoneInfo) -> Told:
     return kind, f"{kind} {row.document}{of}, {row.partner}, {at}: {goods} for {plain(row.amount)}"
 
 
-def _masters(mapping: MasterMapping, header: tuple[str, ...]) -> Read:
+def _masters(mapping: MasterMapping, header: tuple[str, ...], now: datetime) -> Read:
     reader = MasterReader(mapping, header)
+    seen: dict[str, Said] = {}
 
     def read(raw: RawRow) -> Told | Refused:
         row = reader.read(raw)
-        if isinstance(row, Refused):
-            return row
+        found = sort_rows([row], seen=seen, faults={})
+        if isinstance(row, Refused) or found.refused:
+            return found.refused[0]
+        if found.duplicates_in:
+            return REPEAT, f"repeats line {seen[row.code].line:,}"
         try:
-            return _tell_master(row, mapping)
+            told = _tell_master(row, mapping, now)
         except Fault as fault:
             return reader.refuse(row, fault)
+        seen[row.code] = Said(row.digest, raw.line)
+        return told
 
     return read
 
 
-def _tell_master(row: MasterRow, mapping: MasterMapping) -> Told:
+def _tell_master(row: MasterRow, mapping: MasterMapping, now: datetime) -> Told:
     """What a row says of something that stands already: whether it does, only the program knows. Raises `Fault`."""
     if mapping.kind is ImportKind.BALANCES:
         balance = read_balance(row, mapping)
+        check_balance(balance, row, now=now)
         lasting = f"to the end of {balance.expires_on}" if balance.expires_on else "for ever"
         return (
             "balance",
@@ -144,6 +158,8 @@ def _tell_master(row: MasterRow, mapping: MasterMapping) -> Told:
 
 def sum_up(found: Trial) -> str:
     """What became of all rows, in a line."""
-    told = [f"{count:,} of {kind}s" for kind, count in found.becomes.items()]
+    told = [f"{count:,} of {kind}s" for kind, count in found.becomes.items() if kind != REPEAT]
+    if repeats := found.becomes[REPEAT]:
+        told.append(count_of(repeats, "repeats", "repeat") + " another row")
     more = "" if found.is_whole else "the first "
     return f"{more}{count_rows(found.rows)}: {', '.join([*told, f'{found.reasons.total():,} refused'])}"

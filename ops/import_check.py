@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from base.clock import SystemClock
 from imports.rows import Refused
 from imports.sniffing.checking import Findings, check_file
 from imports.sniffing.columns import Column
@@ -55,7 +56,7 @@ def try_import(path: Path, mapping: Path | None, *, kind: ImportKind, shown: int
     if not path.is_file():
         raise OperatorError(f"There is no file {path}")
     with naming(mapping):
-        found = try_mapping(path, read_mapping(mapping), kind, shown=shown)
+        found = try_mapping(path, read_mapping(mapping), kind, shown=shown, now=SystemClock().now())
     console = open_console()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)
@@ -78,7 +79,7 @@ def try_import(path: Path, mapping: Path | None, *, kind: ImportKind, shown: int
         )
     if found.broken:
         console.print(f"The file cannot be read on: {found.broken}", markup=False, style="bold red")
-    if warning := draw_warning(found.rows, found.reasons):
+    if warning := draw_warning(found.rows, found.reasons, kind=kind, is_mapped=mapping is not None):
         console.print(warning)
     console.print(
         "Nothing was written, and no server asked: what the program has or lacks is seen on import."

@@ -28,14 +28,11 @@ from imports.listing import ShownImport, Standing, find_examples
 from imports.rows import Refused
 from imports.store import Import, ImportState, Step
 from imports.wording import count_of, count_rows
-from ops.import_hints import draw_warning
+from ops.import_hints import draw_trial, draw_warning
 from ops.terminal import NARROW
 
 SHORT: Final = 20
 """Characters of a file's name beside a bar that has little room."""
-TRY: Final = (
-    "`mitra import check FILE --mapping MAPPING` tells what a mapping makes of a file, and imports nothing."
-)
 EVERY_SECONDS: Final = 5.0
 """How often a line is written where no terminal can show a bar."""
 
@@ -124,11 +121,15 @@ async def print_account(console: Console, one: Import, *, refused_file: Path | N
     if one.state is ImportState.DONE:
         console.print(f"Import {one.id} is done{_rate(one)}.", markup=False)
     if refused_file is not None:
-        rows = "The refused row stands" if one.refused == 1 else "The refused rows stand"
-        console.print(f"{rows} in {refused_file}: mend them there, and import that file.", markup=False)
-    if one.state is ImportState.DONE and (warning := draw_warning(one.read, one.reasons)):
+        is_one = one.refused == 1
+        rows, them = ("row stands", "it") if is_one else ("rows stand", "them")
+        told = f"The refused {rows} in {refused_file}: mend {them} there, and import that file."
+        console.print(told, markup=False)
+    is_mapped = bool(one.mapping.strip())
+    warning = draw_warning(one.read, one.reasons, kind=one.kind, is_mapped=is_mapped)
+    if one.state is ImportState.DONE and warning:
         console.print(warning)
-        console.print(TRY, markup=False)
+        console.print(draw_trial(one.kind, is_mapped=is_mapped), markup=False)
 
 
 def draw_account(one: Import, examples: Mapping[str, Refused]) -> Table:

@@ -5,7 +5,7 @@ from typing import Final
 
 from rich.text import Text
 
-from imports.store import Import
+from imports.store import Import, ImportKind
 from imports.wording import count_rows
 
 WORTH_A_HINT: Final = 0.5
@@ -35,6 +35,31 @@ HINTS: Final = {
     "REQUIRED": "new ones need this column; what stands already keeps what the file does not say",
 }
 """How the cause of a reason is mended where it strikes a whole file."""
+HINTS_OF: Final[Mapping[ImportKind, dict[str, str]]] = {
+    ImportKind.SALES: {},
+    ImportKind.PARTNERS: {
+        "UNKNOWN_PARTNER": "their parents stand neither in this file nor in the program: import those first",
+        "UNKNOWN_REGION": "create the regions first, or import with --create-regions",
+    },
+    ImportKind.PRODUCTS: {},
+    ImportKind.BALANCES: {
+        "UNKNOWN_PARTNER": "import partners first (`mitra import partners`)",
+        "UNKNOWN_UNIT": "leave the unit out where these are points",
+        "INVALID_AMOUNT": "points are whole numbers above 0",
+        "FUTURE_DATE": "granted_on is the day on which points were earned: perhaps days and months changed places",
+        "EXPIRED_BALANCE": "leave out what has expired; or perhaps days and months changed places",
+    },
+}
+"""The same for one kind of file only, where it is mended otherwise."""
+UNMAPPED: Final = {
+    "INVALID_DATE": "write days as 2026-12-31, or say `format` under [dates] in a mapping",
+    "INVALID_ENCODING": "say `encoding` under [file] in a mapping",
+    "WRONG_COLUMNS": "say `delimiter` and `quote` under [file] in a mapping",
+    "WRONG_QUOTES": "say `quote` under [file] in a mapping: an empty one takes quotes as they stand",
+    "NO_PARTNER": "the cells of the column are empty",
+    "NO_SKU": "the cells of the column are empty",
+}
+"""The same where the file was read without a mapping, by the names of its columns."""
 
 
 def is_all_refused(one: Import) -> bool:
@@ -42,11 +67,21 @@ def is_all_refused(one: Import) -> bool:
     return one.read > 0 and one.refused == one.read
 
 
-def draw_warning(rows: int, reasons: Mapping[str, int]) -> Text | None:
+def draw_trial(kind: ImportKind, *, is_mapped: bool) -> str:
+    """How a file of this kind is tried."""
+    options = "" if kind is ImportKind.SALES else f" --kind {kind.value.lower()}"
+    options += " --mapping MAPPING" if is_mapped else ""
+    return f"`mitra import check FILE{options}` tells what would become of a file, and imports nothing."
+
+
+def draw_warning(
+    rows: int, reasons: Mapping[str, int], *, kind: ImportKind, is_mapped: bool = True
+) -> Text | None:
     """A warning where most of so many rows are refused, with a hint for each of the reasons that struck most."""
     refused = sum(reasons.values())
     if not rows or refused < WORTH_A_HINT * rows:
         return None
+    hints = HINTS | ({} if is_mapped else UNMAPPED) | HINTS_OF[kind]
     told = Text()
     if refused < rows:
         told.append(f"Warning: {refused:,} of {count_rows(rows)} are refused.", "bold yellow")
@@ -55,6 +90,6 @@ def draw_warning(rows: int, reasons: Mapping[str, int]) -> Text | None:
     else:
         told.append(f"Warning: all {count_rows(rows)} are refused.", "bold red")
     for code, count in sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:MOST_REASONS]:
-        hint = HINTS.get(code)
+        hint = hints.get(code)
         told.append(f"\n  {code}, {count_rows(count)}" + (f": {hint}" if hint else ""))
     return told

@@ -106,4 +106,8 @@ def _check(check: Callable[[], object]) -> None:
 def fault_of(error: Invalid) -> Fault:
     """What a service refuses an item of its input for, as the fault of a field; the path is list, place, field."""
     named = error.field[2] if len(error.field) > 2 else ""
-    return Fault(error.message, code=error.code, field=NAMES.get(named, named))
+    code = error.code
+    if named == "packs":
+        named = ".".join(error.field[2:])
+        code = "INVALID_PACKS" if code == "DUPLICATE" else code  # a duplicate, of a row, is a repeat of it
+    return Fault(error.message, code=code, field=NAMES.get(named, named))

@@ -16,6 +16,7 @@ from imports.sales_rows import Fault
 from imports.store import ImportKind
 from imports.wording import count_of
 
+PACKS: Final = "packs"
 NO_CODE: Final = {
     ImportKind.PARTNERS: ("NO_PARTNER", "no partner is named"),
     ImportKind.PRODUCTS: ("NO_SKU", "no product is named"),
@@ -51,18 +52,30 @@ class MasterReader:
         self._empty = frozenset(mapping.file.empty)
         self._key = NEEDED[mapping.kind][0]
 
-    def name(self, named: str) -> str | None:
-        """The header of a field's column; its place where there is no header."""
-        place = self._places.fields.get(named)
-        if place is None and named == "packs" and self._places.packs:
-            place = self._places.packs[0][0]
+    def name(self, named: str, cells: Sequence[str]) -> str | None:
+        """The header of a field's column, in a row of these cells; its place where there is no header.
+
+        `packs.2.quantity` is the quantity of the third pack that the row names.
+        """
+        field, _, pack = named.partition(".")
+        place = self._places.fields.get(field)
+        if place is None and field == PACKS and self._places.packs:
+            place = self._pack_place(pack, cells)
         if place is None:
             return None
         return self._header[place] if place < len(self._header) else str(place + 1)
 
+    def _pack_place(self, pack: str, cells: Sequence[str]) -> int:
+        pairs = self._places.packs
+        index, _, part = pack.partition(".")
+        if len(cells) >= self._width:
+            pairs = [pair for pair in pairs if any(self._text(None, cells[place]) for place in pair)] or pairs
+        unit, quantity = pairs[min(int(index or 0), len(pairs) - 1)]
+        return quantity if part == "quantity" else unit
+
     def refuse(self, row: MasterRow, fault: Fault) -> Refused:
         """The row, refused for a fault of one of its fields."""
-        return Refused(row.raw, fault.code, fault.message, self.name(fault.field))
+        return Refused(row.raw, fault.code, fault.message, self.name(fault.field, row.raw.cells))
 
     def read(self, raw: RawRow) -> MasterRow | Refused:
         """The row, understood or refused."""
@@ -75,7 +88,7 @@ class MasterReader:
         try:
             return self._understand(raw)
         except Fault as fault:
-            return Refused(raw, fault.code, fault.message, self.name(fault.field))
+            return Refused(raw, fault.code, fault.message, self.name(fault.field, raw.cells))
 
     def _understand(self, raw: RawRow) -> MasterRow:
         texts = {name: self._text(name, raw.cells[place]) for name, place in self._places.fields.items()}
@@ -105,7 +118,7 @@ class MasterReader:
 
     def _packs(self, text: str | None, cells: Sequence[str]) -> dict[str, Decimal] | None:
         """Packs as `CASE=12;PALLET=480`, or out of columns of their own."""
-        if "packs" in self._places.fields:
+        if PACKS in self._places.fields:
             pairs = [_split(pack) for pack in (text or "").split(";") if pack.strip()]
         elif self._places.packs:
             found = (
@@ -116,20 +129,22 @@ class MasterReader:
         else:
             return None
         packs: dict[str, Decimal] = {}
-        for unit, quantity in pairs:
+        for at, (unit, quantity) in enumerate(pairs):
             if unit in packs:
-                raise Fault(f"the pack {unit!r} stands here twice", code="DUPLICATE", field="packs")
-            packs[unit] = self._quantity(unit, quantity)
+                message = f"the pack {unit!r} stands here twice"
+                raise Fault(message, code="INVALID_PACKS", field=f"{PACKS}.{at}.unit")
+            packs[unit] = self._quantity(unit, quantity, at)
         return packs
 
-    def _quantity(self, unit: str, text: str) -> Decimal:
+    def _quantity(self, unit: str, text: str, at: int) -> Decimal:
+        field = f"{PACKS}.{at}.quantity"
         if not unit or not text:
             message = "a pack is its unit and how much it holds, like CASE=12"
-            raise Fault(message, code="INVALID_PACKS", field="packs")
+            raise Fault(message, code="INVALID_PACKS", field=field if unit else f"{PACKS}.{at}.unit")
         try:
             return parse_decimal(text, self._mapping.file.decimal, self._mapping.file.thousands)
         except ValueError as error:
-            raise Fault(str(error), code="INVALID_PACKS", field="packs") from error
+            raise Fault(str(error), code="INVALID_PACKS", field=field) from error
 
 
 def _split(pack: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """A mapping tried on a file: what the rows would become, and what would be refused."""
 
 import gzip
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from imports.toml import InvalidMapping
 from imports.trial import MOST_ROWS, Trial, sum_up, try_mapping
 from ops.cli import build_app
 
+NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 MAPPING = """
 source = "toko"
 [file]
@@ -51,7 +53,7 @@ def tried(
 ) -> Trial:
     file = tmp_path / "file.csv"
     file.write_text(content)
-    return try_mapping(file, mapping, kind, shown=shown)
+    return try_mapping(file, mapping, kind, shown=shown, now=NOW)
 
 
 def told(trial: Trial) -> list[str]:
@@ -74,7 +76,7 @@ def test_rows_are_told_as_what_they_become_in_the_mappings_zone(tmp_path: Path) 
 def test_few_rows_are_shown_and_all_are_counted_as_far_as_a_trial_goes(tmp_path: Path) -> None:
     found = tried(tmp_path, "sku,name\n" + "a,b\n" * (MOST_ROWS + 1), kind=ImportKind.PRODUCTS, shown=2)
     assert (found.rows, found.is_whole, len(found.shown)) == (MOST_ROWS, False, 2)
-    assert sum_up(found) == "the first 100,000 rows: 100,000 of products, 0 refused"
+    assert sum_up(found) == "the first 100,000 rows: 1 of products, 99,999 repeat another row, 0 refused"
 
 
 def test_master_data_is_tried_too(tmp_path: Path) -> None:
@@ -97,6 +99,41 @@ def test_master_data_is_tried_too(tmp_path: Path) -> None:
     ]
 
 
+def test_a_row_that_says_otherwise_than_an_earlier_one_is_refused_as_on_import(tmp_path: Path) -> None:
+    found = tried(tmp_path, "sku,name,packs\nB1,,\nB1,Tea,\nB1,Tea,\nB1,Coffee,\n", kind=ImportKind.PRODUCTS)
+    repeat = "repeats line 3"
+    assert told(found) == ["REQUIRED name", "product B1: name Tea", repeat, "CONFLICTING_ROWS None"]
+    assert sum_up(found) == "4 rows: 1 of products, 1 repeats another row, 2 refused"
+
+
+def test_a_pack_is_blamed_on_the_cell_that_is_wrong(tmp_path: Path) -> None:
+    header = "sku,name,pack_unit,pack_quantity,VE2,Menge2\n"
+    columns = """
+        [columns]
+        sku = "sku"
+        name = "name"
+        pack_unit = ["pack_unit", "VE2"]
+        pack_quantity = ["pack_quantity", "Menge2"]
+    """
+    lines = [
+        "B1,Tea,DUS,x,,",
+        "B2,Tea,,,PAK,x",
+        "B3,Tea,DUS,12,DUS,6",
+        "B4,Tea,DUS,12,EA,6",
+        "B5,Tea,,,PAK,-6",
+        "B6,Tea,DUS,12,,6",
+    ]
+    found = tried(tmp_path, header + "\n".join(lines), columns, kind=ImportKind.PRODUCTS)
+    assert told(found) == [
+        "INVALID_PACKS pack_quantity",
+        "INVALID_PACKS Menge2",
+        "INVALID_PACKS VE2",
+        "INVALID_PACKS VE2",
+        "NOT_POSITIVE Menge2",
+        "INVALID_PACKS VE2",
+    ]
+
+
 def test_a_mapping_that_does_not_fit_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidMapping, match="the file has no column 'Faktur'"):
         tried(tmp_path, "a;b\n1;2\n", MAPPING)
@@ -105,7 +142,7 @@ def test_a_mapping_that_does_not_fit_the_file_is_told(tmp_path: Path) -> None:
 def test_a_file_that_breaks_off_is_tried_up_to_there(tmp_path: Path) -> None:
     file = tmp_path / "file.csv.gz"
     file.write_bytes(gzip.compress(b"sku,name\na,b\n")[:-4])
-    found = try_mapping(file, "", ImportKind.PRODUCTS, shown=1)
+    found = try_mapping(file, "", ImportKind.PRODUCTS, shown=1, now=NOW)
     assert "not whole" in found.broken
     assert not found.is_whole
 

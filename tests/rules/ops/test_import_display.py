@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from imports.listing import STILL, ShownImport, Standing
 from imports.store import Import, ImportKind, ImportState
 from ops.import_display import Tally, draw_account, draw_list
-from ops.import_hints import draw_warning, is_all_refused
+from ops.import_hints import draw_trial, draw_warning, is_all_refused
 from ops.terminal import NARROW, WIDE, open_console
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_counts_agree_with_their_nouns() -> None:
 def test_a_file_of_which_nothing_was_taken_warns_and_hints() -> None:
     one = imported(read=7, reasons={"UNKNOWN_PARTNER": 4, "INVALID_DATE": 1, "NO_SKU": 1, "WRONG_COLUMNS": 1})
     assert is_all_refused(one)
-    told = "\n".join(drawn(draw_warning(one.read, one.reasons) or "", 200))
+    told = "\n".join(drawn(draw_warning(one.read, one.reasons, kind=ImportKind.SALES) or "", 200))
     assert "Warning: all 7 rows are refused." in told
     assert "UNKNOWN_PARTNER, 4 rows: import partners first" in told
     assert "INVALID_DATE, 1 row: look at `format`" in told
@@ -123,8 +123,21 @@ def test_a_warning_where_most_was_refused_and_none_where_little_was() -> None:
     most = imported(read=4, recorded=1, reasons={"INVALID_DATE": 3})
     assert not is_all_refused(most)
     assert "Warning: 3 of 4 rows are refused." in "\n".join(
-        drawn(draw_warning(most.read, most.reasons) or "", 80)
+        drawn(draw_warning(most.read, most.reasons, kind=ImportKind.SALES) or "", 80)
     )
-    assert draw_warning(4, {"INVALID_DATE": 1}) is None
-    assert draw_warning(0, {}) is None, "an empty file"
+    assert draw_warning(4, {"INVALID_DATE": 1}, kind=ImportKind.SALES) is None
+    assert draw_warning(0, {}, kind=ImportKind.SALES) is None, "an empty file"
     assert not is_all_refused(imported())
+
+
+def test_hints_name_what_a_kind_of_file_has() -> None:
+    reasons = {"UNKNOWN_PARTNER": 2, "INVALID_DATE": 2, "INVALID_AMOUNT": 1}
+    told = str(draw_warning(5, reasons, kind=ImportKind.BALANCES, is_mapped=False))
+    assert "[partners]" not in told
+    assert "[columns]" not in told
+    assert "write days as 2026-12-31" in told
+    mapped = str(draw_warning(5, reasons, kind=ImportKind.BALANCES))
+    assert "`format` under [dates]" in mapped
+    assert draw_trial(ImportKind.BALANCES, is_mapped=False).startswith(
+        "`mitra import check FILE --kind balances`"
+    )

@@ -515,9 +515,9 @@ async def test_products_that_are_wrong_are_refused_one_by_one() -> None:
     refused = {
         2: "INVALID_PACKS",
         3: "INVALID_PACKS",
-        4: "DUPLICATE",
+        4: "INVALID_PACKS",
         5: "NOT_POSITIVE",
-        6: "DUPLICATE",
+        6: "INVALID_PACKS",
         7: "TOO_PRECISE",
         8: "NO_SKU",
     }
