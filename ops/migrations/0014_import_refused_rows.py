@@ -17,6 +17,6 @@ CREATE TABLE import_refused_row (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0012_holds_and_units")]
+    dependencies = [("mitra", "0013_adjustments")]
 
     operations = [ops.RunSQL(REFUSED_ROW)]
