@@ -51,7 +51,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement units",
     )
     | _fields(PROGRAM, "metrics earningRules segments programPolicy")
-    | _fields(ADJUSTING, "adjustments")
+    | _fields(ADJUSTING, "adjustments liability")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
     "Mutation": _fields(
@@ -162,6 +162,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "MissionEndPayload": _fields(DESIGNING, "mission"),
     "BadgeCreatePayload": _fields(DESIGNING, "badge"),
     "LeaderboardCreatePayload": _fields(DESIGNING, "leaderboard"),
+    "Liability": _fields(ADJUSTING, "unit asOf timeZone available pending held total debt months csvUrl"),
+    "LiabilityMonth": _fields(ADJUSTING, "month available pending held total"),
     "PointsAdjustPayload": _fields(ADJUSTING, "entries adjustment"),
     "AdjustmentApprovePayload": _fields(ADJUSTING, "adjustment"),
     "AdjustmentRejectPayload": _fields(ADJUSTING, "adjustment"),

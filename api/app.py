@@ -21,6 +21,7 @@ from starlette.routing import Route
 import base.database
 import base.redis
 from api.graphql import routes
+from api.liabilities import liability_routes
 from api.limits import BodyLimit
 from api.problems import json_response, problem
 from api.statements import statement_routes
@@ -69,6 +70,7 @@ def create_app(
             *routes(settings),
             *upload_routes(settings),
             *statement_routes(settings),
+            *liability_routes(settings),
         ],
         middleware=middleware,
         exception_handlers={HTTPException: _refusal},

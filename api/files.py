@@ -95,14 +95,20 @@ async def written_file() -> AsyncIterator[BinaryIO]:
         raise
 
 
-def send_csv(file: BinaryIO, name: str, *, content_type: str = "text/csv", **headers: str) -> Response:
-    """A written file as an answer to be saved under `name`: ASCII without quotes. It is closed at the end."""
-    stated = {
-        "content-type": content_type,
+def send_csv(file: BinaryIO, name: str, *, language: str | None = None) -> Response:
+    """A written file as an answer to be saved under `name`: ASCII without quotes. It is closed at the end.
+
+    One in a language is for people, and in UTF-8.
+    """
+    headers = {
+        "content-type": "text/csv",
         "content-disposition": f'attachment; filename="{name}"',
         "cache-control": "no-store",
     }
-    return StreamingResponse(_streamed(file), headers=stated | headers)
+    if language is not None:
+        headers |= {"content-type": "text/csv; charset=utf-8", "content-language": language}
+        headers["vary"] = "accept-language"
+    return StreamingResponse(_streamed(file), headers=headers)
 
 
 async def _streamed(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -46,6 +46,7 @@ USUAL_OF: Final[Mapping[tuple[str, str], int]] = {
     ("Query", "segments"): 50,
     ("Leaderboard", "around"): 20,
     ("LeaderboardChange", "top"): 1,
+    ("Liability", "months"): 50,
 }
 WEIGHTS: Final[Mapping[tuple[str, str], int]] = {("ImportRefusal", "cells"): 50}
 """As how many fields one counts that holds more than a value."""

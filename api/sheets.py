@@ -42,6 +42,13 @@ class Sheet:
         self._text.detach()
 
 
+def write_sheet(stream: BinaryIO, rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a table as a whole."""
+    sheet = Sheet(stream)
+    sheet.write(rows)
+    sheet.end()
+
+
 def _written(cell: Cell) -> str | int | None:
     if isinstance(cell, Decimal):
         return f"{cell:f}"

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import BinaryIO, Final
 from urllib.parse import urlencode
 
@@ -62,8 +61,7 @@ async def _answer(request: Request, context: Context) -> Response:
     async with written_file() as file:
         await _write(file, context, partner, unit, span)
     name = f"statement-{first_day}-{last_day}.csv"
-    headers = {"content-language": context.language, "vary": "accept-language"}
-    return send_csv(file, name, content_type="text/csv; charset=utf-8", **headers)
+    return send_csv(file, name, language=context.language)
 
 
 async def _partner(request: Request, context: Context) -> PartnerRow:
@@ -136,23 +134,24 @@ class _Page:
                 self._local(row.occurred_at),
                 self.labels.kinds[row.kind],
                 self.labels.buckets[bucket],
-                self._shown(row.amount),
-                self._shown(self.balances[bucket]),
-                self._measure,
+                self.unit.shown(row.amount),
+                self.unit.shown(self.balances[bucket]),
+                self.unit.measure,
                 explain(row.because[-1:], self.reader)[0].detail,
             )
 
     def _held(self, label: str, moment: datetime, bucket: Bucket, amount: int) -> Sequence[Cell]:
-        held = self._shown(amount)
-        return self._local(moment), None, label, self.labels.buckets[bucket], None, held, self._measure, None
-
-    @property
-    def _measure(self) -> str:
-        return self.unit.currency or self.unit.code
-
-    def _shown(self, amount: int) -> Decimal:
-        """As people count: money in its main unit."""
-        return Decimal(amount).scaleb(-self.unit.digits)
+        held = self.unit.shown(amount)
+        return (
+            self._local(moment),
+            None,
+            label,
+            self.labels.buckets[bucket],
+            None,
+            held,
+            self.unit.measure,
+            None,
+        )
 
     def _local(self, moment: datetime) -> str:
         there = moment.astimezone(zone(self.statement.span.time_zone))

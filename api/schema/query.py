@@ -11,6 +11,7 @@ from api.schema.adjustment import AdjustmentQuery
 from api.schema.badge import BadgeQuery
 from api.schema.imports import ImportQuery
 from api.schema.leaderboard import Leaderboard
+from api.schema.liability import LiabilityQuery
 from api.schema.metric import MetricQuery
 from api.schema.mission import Mission
 from api.schema.node import Node
@@ -94,5 +95,6 @@ class Query(
     UnitQuery,
     PolicyQuery,
     AdjustmentQuery,
+    LiabilityQuery,
 ):
     pass

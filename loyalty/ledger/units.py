@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from base.database import Connection
@@ -20,6 +21,15 @@ class Unit:
     name: str
     currency: str | None = None
     digits: int = 0
+
+    @property
+    def measure(self) -> str:
+        """What stands beside an amount."""
+        return self.currency or self.code
+
+    def shown(self, amount: int) -> Decimal:
+        """An amount as people read it: money in its main unit."""
+        return Decimal(amount).scaleb(-self.digits)
 
 
 POINTS: Final = Unit(POINT, "Points")

@@ -10,6 +10,9 @@ class Labels:
     """The labels of one language. `columns` are those of a statement."""
 
     columns: tuple[str, ...]
+    liability_columns: tuple[str, ...]
+    never: str
+    total: str
     opening: str
     closing: str
     kinds: Mapping[str, str]
@@ -19,6 +22,9 @@ class Labels:
 LABELS: Final[Mapping[str, Labels]] = {
     "en": Labels(
         columns=("Posted", "Occurred", "Entry", "Bucket", "Amount", "Balance", "Unit", "Reason"),
+        liability_columns=("Expires in", "Available", "Pending", "Held", "Total", "Unit"),
+        never="Never",
+        total="Total",
         opening="Opening balance",
         closing="Closing balance",
         kinds={
@@ -39,6 +45,9 @@ LABELS: Final[Mapping[str, Labels]] = {
     ),
     "id": Labels(
         columns=("Dibukukan", "Terjadi", "Entri", "Pos", "Jumlah", "Saldo", "Satuan", "Alasan"),
+        liability_columns=("Kedaluwarsa pada", "Tersedia", "Tertunda", "Ditahan", "Jumlah", "Satuan"),
+        never="Tidak pernah",
+        total="Jumlah",
         opening="Saldo awal",
         closing="Saldo akhir",
         kinds={

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from api.auth import issue_token
 from api.graphql import routes
+from api.liabilities import liability_routes
 from api.roles import REGIONAL, Role
 from api.statements import statement_routes
 from api.uploads import upload_routes
@@ -115,6 +116,7 @@ async def open_api(
         *routes(settings, clock=world.clock),
         *upload_routes(settings, clock=world.clock),
         *statement_routes(settings, clock=world.clock),
+        *liability_routes(settings, clock=world.clock),
     ]
     app = Starlette(routes=served)
     transport = httpx2.ASGITransport(app)

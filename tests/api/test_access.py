@@ -38,6 +38,7 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     ),
     "units": ("{ units { code digits } }", READERS),
     "programPolicy": ("{ programPolicy { returns expiry { kind } } }", "MARKETER FINANCE ADMIN"),
+    "liability": ("{ liability { total debt months { month total } csvUrl } }", "FINANCE ADMIN"),
     "adjustments": ("{ adjustments { edges { node { id entries { amount } } } } }", "FINANCE ADMIN"),
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
