@@ -48,9 +48,10 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Query": _fields(ALL, "viewer")
     | _fields(
         READING,
-        "node partner partners missions mission badges tiers leaderboards leaderboard walletStatement units",
+        "node partner partners missions mission badges tiers tierLadder leaderboards leaderboard walletStatement "
+        "units",
     )
-    | _fields(PROGRAM, "metrics earningRules segments programPolicy")
+    | _fields(PROGRAM, "metrics earningRules segments programPolicy tierReviews")
     | _fields(ADJUSTING, "adjustments liability")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
@@ -63,7 +64,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         "badgeCreate leaderboardCreate",
     )
     | _fields(ADJUSTING, "pointsAdjust adjustmentApprove adjustmentReject")
-    | _fields(DECIDING, "programPolicySet unitCreate")
+    | _fields(DECIDING, "programPolicySet unitCreate tierOverride")
     | _fields(OWN, "deviceRegister"),
     "Subscription": _fields(READING, "leaderboardChanged") | _fields(OWN, "partnerFacts"),
     # ----------------------------------------------------------------------------------------------- who is calling
@@ -75,7 +76,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "UserError": _fields(ALL, "code message field"),
     # ---------------------------------------------------------------------------------------- a partner's standing
     "Partner": _fields(ALL, "id code name kind region status timeZone locale")
-    | _fields(READING, "wallet tier missions badges standings inbox"),
+    | _fields(READING, "wallet tier tierHistory missions badges standings inbox"),
     **_page("Partner", READING),
     "Wallet": _fields(READING, "unit available pending held debt expiring entries"),
     "ExpiringPoints": _fields(READING, "amount expiresAt"),
@@ -87,8 +88,15 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "BucketStatement": _fields(READING, "bucket opening change closing"),
     "StatementTotal": _fields(READING, "kind bucket amount entries"),
     "Because": _fields(ALL, "code step detail value"),
-    "TierStanding": _fields(READING, "tier since qualifying next toNext keptUntil projected"),
-    "Tier": _fields(ALL, "key name level threshold multiplier"),
+    "TierStanding": _fields(READING, "tier since qualifying next toNext keptUntil projected override"),
+    "Tier": _fields(ALL, "key name level threshold multiplier access"),
+    "TierOverride": _fields(READING, "until earned"),
+    "TierLadder": _fields(
+        READING, "metric period rollingMonths fromJoining downgrade graceDays returnsTake tiers"
+    ),
+    "TierChange": _fields(READING, "from to changedAt cause because"),
+    **_page("TierChange", READING),
+    "TierReview": _fields(PROGRAM, "endsOn partners raised lowered"),
     "Message": _fields(READING, "id title body locale createdAt readAt"),
     **_page("Message", READING),
     # --------------------------------------------------------------------------------------------- missions, badges
@@ -156,6 +164,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "SegmentUpsertPayload": _fields(DESIGNING, "segments"),
     "MetricCreatePayload": _fields(DESIGNING, "metric"),
     "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
+    "TierOverridePayload": _fields(DECIDING, "standing"),
     "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),
     "MissionCreatePayload": _fields(DESIGNING, "mission"),
     "MissionPublishPayload": _fields(DESIGNING, "mission"),

@@ -28,6 +28,7 @@ from loyalty.ledger.queries import (
     load_expiring,
     load_wallets,
 )
+from loyalty.tiers.changes import ChangeRow, list_changes
 from loyalty.tiers.periods import Calendar
 from loyalty.tiers.standing_queries import StandingRow, load_standings
 from partners.listing import PartnerRow, find_partners
@@ -50,6 +51,9 @@ InboxKey: TypeAlias = tuple[int, int | None, int]
 
 StandingKey: TypeAlias = tuple[int, Calendar]
 """(partner id, its calendar)."""
+
+HistoryKey: TypeAlias = tuple[int, int | None, int]
+"""(partner id, before which change, how many)."""
 
 ProgressKey: TypeAlias = tuple[int, frozenset[MissionState]]
 """(partner id, of missions in which states)."""
@@ -159,6 +163,26 @@ class Loaders:
                     now=self._context.now(),
                 )
             return [found[id_] for id_, _ in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def tier_changes(self) -> DataLoader[HistoryKey, list[ChangeRow]]:
+        """Pages of tiers' histories: one statement for each size of page."""
+
+        async def load(keys: list[HistoryKey]) -> Sequence[list[ChangeRow]]:
+            found: dict[HistoryKey, list[ChangeRow]] = {}
+            async with reading() as connection:
+                for limit in {key[2] for key in keys}:
+                    alike = [key for key in keys if key[2] == limit]
+                    pages = await list_changes(
+                        connection,
+                        program_id=self._context.program_id,
+                        pages=[key[:2] for key in alike],
+                        limit=limit,
+                    )
+                    found |= zip(alike, pages, strict=True)
+            return [found[key] for key in keys]
 
         return DataLoader(load)
 

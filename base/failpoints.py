@@ -53,6 +53,8 @@ POINTS: Final = {
     "lots.saved": "their points are matured and expired, not committed",
     "holds.posted": "points are set aside in the books, the hold is not written",
     "holds.ended": "what was held is spent or given back in the books, the hold is still open",
+    "tiers.loaded": "a page of standings is loaded, none reviewed",
+    "tiers.saved": "a page of standings is reviewed, not committed",
     "uploads.stored": "a piece of a file is stored, not committed",
     "uploads.queued": "a file is whole and its job is added, not committed",
     "imports.decided": "a batch of rows is decided, nothing recorded",

@@ -181,6 +181,7 @@ def _earn(
             on=step,
             rule_id=granted.rule.id,
             basis=granted.basis,
+            expiry=None if tier is None else tier.expiry,
         )
         tell(transaction, unit=POINT, amount=granted.points, kind=EntryKind.EARN, on=step)
         earned += granted.points

@@ -8,6 +8,7 @@ with it (`game.tiering.catch_up`): both decide by the same rules, so nobody can 
 from datetime import datetime
 from typing import Final
 
+from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import IdsExhausted, take_ids
@@ -78,6 +79,8 @@ async def _review(
     partners = await lock_partners(connection, plan, partner_ids)
     ids = await take_ids(connection, ids_wanted)
     state = await load_state(connection, plan, ids=ids, partners=partners, keys=())
+    failpoints.reach("tiers.loaded")
     for partner in partners.values():
         catch_up(state, partner, now=now)
     await save_state(connection, state)
+    failpoints.reach("tiers.saved")

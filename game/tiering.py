@@ -20,8 +20,9 @@ from loyalty.tiers.reviews import (
     bring_up_to_date,
     follow,
     is_too_late,
+    next_due,
 )
-from loyalty.tiers.rules import Ladder, Standing
+from loyalty.tiers.rules import Ladder, Override, Standing
 
 
 def catch_up(state: State, partner: PartnerState, *, now: datetime) -> None:
@@ -75,6 +76,24 @@ def follow_tier(
         value = plain(best_value(ladder, standing, values, calendar))
         numbers = {"value": value, "threshold": _threshold(ladder, level, standing.level)}
         _change(state, transaction, partner, cause, level, standing.level, root, numbers)
+        standing.since = transaction.posted_at
+
+
+def give_by_hand(
+    state: State, transaction: Transaction, partner: PartnerState, override: Override | None, root: int
+) -> None:
+    """Put the partner on a tier whatever it has earned, or back on what it has. Its standing is up to date."""
+    ladder = state.plan.ladder
+    if ladder is None:
+        return
+    standing = state.standings.setdefault(partner.view.id, Standing(0, None))
+    level = standing.level
+    standing.override, standing.changed = override, True
+    standing.level = standing.earned if override is None else override.level
+    standing.review_at = next_due(ladder, standing, _calendar(partner))
+    if standing.level != level:
+        cause = Cause.OVERRIDE_ENDED if override is None else Cause.OVERRIDDEN
+        _change(state, transaction, partner, cause, level, standing.level, root, {})
         standing.since = transaction.posted_at
 
 

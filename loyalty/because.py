@@ -29,6 +29,7 @@ The steps, and what they carry besides `step` and `on`:
     badge             badge, level, and value, threshold where a metric awards it
     tier              from, to, value, threshold
     tier_review       startsOn, through (local days), value: a window of the ladder was over
+    tier_override     tier (null: taken back), until (an instant, or null: for good), reason, actor
     override_ended    tier: it had been given by hand until then
     approval          askedBy, approvedBy: an adjustment took two people
     adjustment        reason, amount, unit (where it is not POINT), actor
@@ -67,6 +68,7 @@ STEPS = (
     "badge",
     "tier",
     "tier_review",
+    "tier_override",
     "override_ended",
     "approval",
     "adjustment",

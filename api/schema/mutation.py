@@ -18,6 +18,7 @@ from api.schema.region import RegionMutation
 from api.schema.rule import EarningRuleMutation
 from api.schema.segment import SegmentMutation
 from api.schema.tier import TierMutation
+from api.schema.tier_change import TierChangeMutation
 from api.schema.unit import UnitMutation
 
 
@@ -30,6 +31,7 @@ class Mutation(
     SegmentMutation,
     MetricMutation,
     TierMutation,
+    TierChangeMutation,
     EarningRuleMutation,
     MissionMutation,
     BadgeMutation,

@@ -19,6 +19,7 @@ from api.schema.progress import MissionProgress, ProgressState, progress_of
 from api.schema.region import Region
 from api.schema.scalars import JSON
 from api.schema.tier import TierStanding, standing_of
+from api.schema.tier_change import TierChange
 from api.schema.wallet import Wallet
 from base.database import reading
 from base.errors import Invalid
@@ -56,6 +57,16 @@ class Partner(Node):
     @strawberry.field(description="Null where the program has no tiers.")
     async def tier(self, info: Info) -> TierStanding | None:
         return await standing_of(self.row, info.context)
+
+    @strawberry.field(description="Newest first.")
+    async def tier_history(
+        self, info: Info, first: int | None = None, after: str | None = None
+    ) -> Connection[TierChange]:
+        context, size, before = info.context, page_size(first), read_cursor(after, int)
+        rows = await context.loaders.tier_changes.load((self.row.id, before, size + 1))
+        return connect(
+            rows, size=size, after=after, key=lambda row: row.id, node=lambda row: TierChange.of(row, context)
+        )
 
     @strawberry.field(description="Newest first.")
     async def missions(

@@ -24,6 +24,7 @@ from api.schema.segment import SegmentQuery
 from api.schema.sight import boards_seen, missions_seen
 from api.schema.statement import StatementQuery
 from api.schema.tier import TierQuery
+from api.schema.tier_change import TierChangeQuery
 from api.schema.unit import UnitQuery
 from api.schema.viewer import ViewerQuery
 from game.missions.states import MissionState, state_of
@@ -86,6 +87,7 @@ class Query(
     MissionQuery,
     BadgeQuery,
     TierQuery,
+    TierChangeQuery,
     LeaderboardQuery,
     MetricQuery,
     EarningRuleQuery,

@@ -12,6 +12,7 @@ import strawberry
 
 from api.context import Context, Info
 from api.schema.faults import Given, UserError
+from api.schema.metric import Metric
 from api.schema.period import Period
 from loyalty.tiers.periods import Calendar
 from loyalty.tiers.rules import Downgrade
@@ -23,6 +24,13 @@ from metrics.windows import Period as WindowPeriod
 from partners.listing import PartnerRow
 
 
+@strawberry.enum(description="What the review at the end of a period may take.")
+class TierDowngrade(StrEnum):
+    NEVER = "NEVER"
+    ONE_STEP = "ONE_STEP"
+    TO_EARNED = "TO_EARNED"
+
+
 @strawberry.type(description="A step of the program's ladder.")
 class Tier:
     key: str
@@ -30,12 +38,36 @@ class Tier:
     level: int = strawberry.field(description="From 0, the step that everyone starts on.")
     threshold: Decimal
     multiplier: Decimal
+    access: list[str] = strawberry.field(description="Codes of what it opens, for whoever builds on it.")
 
     @classmethod
     def of(cls, row: Step) -> Tier:
         return cls(
-            key=row.key, name=row.name, level=row.level, threshold=row.threshold, multiplier=row.multiplier
+            key=row.key,
+            name=row.name,
+            level=row.level,
+            threshold=row.threshold,
+            multiplier=row.multiplier,
+            access=list(row.access),
         )
+
+
+@strawberry.type(description="A tier that a person gave, whatever is earned.")
+class TierOverride:
+    until: datetime | None = strawberry.field(description="Null for good.")
+    earned: Tier = strawberry.field(description="Where the partner would stand without it.")
+
+
+@strawberry.type(description="What earns a tier, and how it is lost.")
+class TierLadder:
+    metric: Metric
+    period: Period
+    rolling_months: int | None
+    from_joining: bool
+    downgrade: TierDowngrade
+    grace_days: int
+    returns_take: bool
+    tiers: list[Tier]
 
 
 @strawberry.type(description="Where a partner stands on the ladder.")
@@ -51,6 +83,7 @@ class TierStanding:
     projected: Tier = strawberry.field(
         description="Where the review of this period puts the partner if nothing more is counted."
     )
+    override: TierOverride | None
 
 
 async def standing_of(partner: PartnerRow, context: Context) -> TierStanding | None:
@@ -68,6 +101,9 @@ async def standing_of(partner: PartnerRow, context: Context) -> TierStanding | N
         to_next=max(Decimal(0), above.threshold - row.qualifying) if above else None,
         kept_until=row.kept_until,
         projected=_tier(tiers, row.projected),
+        override=None
+        if row.override is None
+        else TierOverride(until=row.override.until, earned=_tier(tiers, row.earned)),
     )
 
 
@@ -90,19 +126,15 @@ async def tier_key_of(partner: PartnerRow, context: Context) -> str | None:
     return ladder.tiers[min(row.level, len(ladder.tiers) - 1)].key
 
 
-@strawberry.enum(description="What the review at the end of a period may take.")
-class TierDowngrade(StrEnum):
-    NEVER = "NEVER"
-    ONE_STEP = "ONE_STEP"
-    TO_EARNED = "TO_EARNED"
-
-
 @strawberry.input
 class TierInput:
     key: str
     name: str
     threshold: Decimal
     multiplier: Decimal = Decimal(1)
+    access: list[str] | None = strawberry.field(
+        default=None, description="Codes of what it opens, for whoever builds on it."
+    )
 
 
 @strawberry.input
@@ -142,6 +174,23 @@ class TierQuery:
         ladder = info.context.catalog.ladder
         return [] if ladder is None else [Tier.of(row) for row in ladder.tiers]
 
+    @strawberry.field(description="Null where the program has no tiers.")
+    def tier_ladder(self, info: Info) -> TierLadder | None:
+        catalog = info.context.catalog
+        if catalog.ladder is None:
+            return None
+        rules = catalog.ladder.rules
+        return TierLadder(
+            metric=Metric.of(catalog.metrics[catalog.ladder.metric_id]),
+            period=Period(rules.qualification.period.value),
+            rolling_months=rules.qualification.rolling_months,
+            from_joining=rules.qualification.from_joining,
+            downgrade=TierDowngrade(rules.downgrade.value),
+            grace_days=rules.grace_days,
+            returns_take=rules.returns_take,
+            tiers=[Tier.of(row) for row in rules.tiers],
+        )
+
 
 @strawberry.type
 class TierMutation:
@@ -151,7 +200,10 @@ class TierMutation:
         ladder = TierLadderInput(
             metric=given.metric,
             period=WindowPeriod(given.period.value),
-            tiers=[GivenTier(one.key, one.name, one.threshold, one.multiplier) for one in given.tiers],
+            tiers=[
+                GivenTier(one.key, one.name, one.threshold, one.multiplier, access=one.access or ())
+                for one in given.tiers
+            ],
             rolling_months=given.rolling_months,
             from_joining=given.from_joining,
             downgrade=Downgrade(given.downgrade.value),

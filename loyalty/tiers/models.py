@@ -36,6 +36,8 @@ class Tier(Model):
     level = fields.IntField()
     threshold = fields.DecimalField(max_digits=24, decimal_places=6)
     multiplier = fields.DecimalField(max_digits=12, decimal_places=6)
+    expiry = fields.JSONField[dict[str, object]](null=True)
+    access = fields.JSONField[list[str]](default=list, db_default=[])
 
     class Meta:
         table = "tier"

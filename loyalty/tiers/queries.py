@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+import orjson
+
 from base.database import Connection
+from loyalty.ledger.expiry import Expiry
 from loyalty.tiers.periods import Qualification
 from loyalty.tiers.rules import Downgrade, Ladder, Tier
 from metrics.windows import Period
@@ -16,7 +19,7 @@ LEFT JOIN tier_standing s ON s.program_id = $1 AND s.partner_id = g.id
 LEFT JOIN tier t ON t.program_id = $1 AND t.level = coalesce(s.level, 0)
 """
 LADDER: Final = """
-SELECT t.key, t.name, t.level, t.threshold, t.multiplier,
+SELECT t.key, t.name, t.level, t.threshold, t.multiplier, t.expiry::text, t.access::text,
        l.series_id, l.period, l.rolling_months, l.from_joining, l.downgrade, l.grace_days, l.returns_take
 FROM tier t JOIN tier_ladder l ON l.program_id = t.program_id AND l.id = t.ladder_id
 WHERE t.program_id = $1 ORDER BY t.level
@@ -30,7 +33,13 @@ async def load_rules(connection: Connection, *, program_id: int) -> Ladder | Non
         return None
     tiers = tuple(
         Tier(
-            row["key"], row["name"], row["level"], row["threshold"].normalize(), row["multiplier"].normalize()
+            row["key"],
+            row["name"],
+            row["level"],
+            row["threshold"].normalize(),
+            row["multiplier"].normalize(),
+            read_expiry(row["expiry"]),
+            tuple(orjson.loads(row["access"])),
         )
         for row in rows
     )
@@ -43,6 +52,11 @@ async def load_rules(connection: Connection, *, program_id: int) -> Ladder | Non
         grace_days=row["grace_days"],
         returns_take=row["returns_take"],
     )
+
+
+def read_expiry(stored: str | None) -> Expiry | None:
+    """A tier's policy; None where it has none of its own."""
+    return None if stored is None else Expiry.from_json(orjson.loads(stored))
 
 
 async def known_tiers(connection: Connection, *, program_id: int) -> frozenset[str]:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from loyalty.ledger.expiry import Expiry
 from loyalty.tiers.periods import Qualification
 
 
@@ -31,6 +32,10 @@ class Tier:
     level: int
     threshold: Decimal
     multiplier: Decimal
+    expiry: Expiry | None = None
+    """Of the points that rules grant, in place of what they say."""
+    access: tuple[str, ...] = ()
+    """Codes of what it opens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,24 @@ holds all who have no standing yet.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from typing import Final
+
+import orjson
 
 from base import outbox
 from base.database import Connection
 from base.errors import Invalid
-from loyalty.tiers.periods import Qualification
+from loyalty.ledger.expiry import Expiry
+from loyalty.tiers.inputs import MOST_TIERS, TierInput, TierLadderInput, check_ladder
+from loyalty.tiers.queries import read_expiry
 from loyalty.tiers.rules import Downgrade
 from metrics.rules import Measure
 from metrics.service import MetricReference, ensure_series, find_metric, revisit_series
-from metrics.windows import Period, WindowSpec
-from partners.checks import check_code, check_count, check_decimal, check_name, check_unique, item_path
+from metrics.windows import WindowSpec
+from partners.checks import item_path
 from partners.configuration import LockedProgram, configure, hold_activities, raise_config_version
 
-MOST_TIERS: Final = 100
-MULTIPLIER_DIGITS: Final = 6
-"""Whole digits of a multiplier."""
-
-QUALIFYING: Final = frozenset({Period.DAILY, Period.WEEKLY, Period.MONTHLY, Period.QUARTERLY, Period.YEARLY})
-"""The periods over which a tier can be earned."""
-
-MOST_MONTHS: Final = 60
-"""Of a rolling window."""
-MOST_GRACE_DAYS: Final = 366
+__all__ = ["TierInput", "TierLadderInput", "TierRow", "set_tier_ladder"]
 
 # What decides over which windows a tier is earned, and how it is lost.
 LADDER: Final = """
@@ -41,7 +35,8 @@ FROM tier_ladder WHERE program_id = $1
 DOWNGRADE: Final = 4
 """Its place there: what stands before it names the windows."""
 TIERS: Final = (
-    "SELECT id, key, name, level, threshold, multiplier FROM tier WHERE program_id = $1 ORDER BY level"
+    "SELECT id, key, name, level, threshold, multiplier, expiry::text, access "
+    "FROM tier WHERE program_id = $1 ORDER BY level"
 )
 SET_LADDER: Final = """
 INSERT INTO tier_ladder (program_id, metric_id, period, rolling_months, from_joining, downgrade, grace_days,
@@ -62,11 +57,13 @@ DROP_TIERS: Final = "DELETE FROM tier WHERE program_id = $1 AND NOT key = ANY($2
 # Out of the way, so that no two tiers share a level while they change places.
 LIFT_TIERS: Final = "UPDATE tier SET level = level + $2 WHERE program_id = $1"
 PUT_TIERS: Final = """
-INSERT INTO tier (program_id, ladder_id, key, name, level, threshold, multiplier)
-SELECT $1, $2, g.* FROM unnest($3::text[], $4::text[], $5::int[], $6::numeric[], $7::numeric[])
-                        AS g (key, name, level, threshold, multiplier)
-ON CONFLICT (program_id, key) DO UPDATE SET name = excluded.name, level = excluded.level,
-                                            threshold = excluded.threshold, multiplier = excluded.multiplier
+INSERT INTO tier (program_id, ladder_id, key, name, level, threshold, multiplier, expiry, access)
+SELECT $1, $2, g.key, g.name, g.level, g.threshold, g.multiplier, g.expiry::jsonb, g.access::jsonb
+FROM unnest($3::text[], $4::text[], $5::int[], $6::numeric[], $7::numeric[], $8::text[], $9::text[])
+     AS g (key, name, level, threshold, multiplier, expiry, access)
+ON CONFLICT (program_id, key)
+DO UPDATE SET name = excluded.name, level = excluded.level, threshold = excluded.threshold,
+              multiplier = excluded.multiplier, expiry = excluded.expiry, access = excluded.access
 """
 # Standings keep their tiers by key; $2 holds the new level of each old one, counted from 0. Answers who changes level.
 MOVE_STANDINGS: Final = """
@@ -95,39 +92,6 @@ RAISE_VERSIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class TierInput:
-    """A step of the ladder: reached at `threshold` of the metric in the period, it multiplies earned points."""
-
-    key: str
-    name: str
-    threshold: Decimal
-    multiplier: Decimal = Decimal(1)
-
-
-@dataclass(frozen=True, slots=True)
-class TierLadderInput:
-    """The ladder: what earns a tier, over which period of the partner's own calendar, and the steps from the lowest.
-
-    With `rolling_months` so many months up to the present one (of a MONTHLY ladder); with `from_joining` the years from
-    the partner's day of joining (of a YEARLY one). A period is reviewed `grace_days` after its end.
-    """
-
-    metric: str
-    period: Period
-    tiers: Sequence[TierInput]
-    rolling_months: int | None = None
-    from_joining: bool = False
-    downgrade: Downgrade = Downgrade.NEVER
-    grace_days: int = 0
-    returns_take: bool = True
-
-    @property
-    def qualification(self) -> Qualification:
-        """Its windows."""
-        return Qualification(self.period, self.rolling_months, self.from_joining)
-
-
-@dataclass(frozen=True, slots=True)
 class TierRow:
     """A tier as it stands. `level` counts from 0."""
 
@@ -137,6 +101,8 @@ class TierRow:
     level: int
     threshold: Decimal
     multiplier: Decimal
+    expiry: Expiry | None
+    access: tuple[str, ...]
 
 
 async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[TierRow]:
@@ -147,44 +113,6 @@ async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[T
     """
     check_ladder(ladder)
     return await configure(program_id, lambda connection, program: _set(connection, program, ladder))
-
-
-def check_ladder(ladder: TierLadderInput) -> None:
-    """What is wrong with a ladder by itself."""
-    if ladder.period not in QUALIFYING:
-        raise Invalid(f"no tier is earned over {ladder.period}", code="NOT_SUPPORTED", field=["period"])
-    _check_windows(ladder)
-    check_count(ladder.tiers, ["tiers"], least=1, most=MOST_TIERS)
-    for index, tier in enumerate(ladder.tiers):
-        check_code(tier.key, item_path(["tiers"], index, "key"))
-        check_name(tier.name, item_path(["tiers"], index, "name"))
-        check_decimal(tier.threshold, item_path(["tiers"], index, "threshold"), least=Decimal(0))
-        path = item_path(["tiers"], index, "multiplier")
-        check_decimal(tier.multiplier, path, above=Decimal(0), digits=MULTIPLIER_DIGITS)
-    check_unique((tier.key for tier in ladder.tiers), ["tiers"], name="key")
-    if ladder.tiers[0].threshold != 0:
-        path = item_path(["tiers"], 0, "threshold")
-        raise Invalid("everyone starts on the first tier: it begins at 0", code="FIRST_NOT_ZERO", field=path)
-    for index, (lower, upper) in enumerate(pairwise(ladder.tiers), start=1):
-        if upper.threshold <= lower.threshold:
-            path = item_path(["tiers"], index, "threshold")
-            raise Invalid("must be above the tier before it", code="NOT_RISING", field=path)
-
-
-def _check_windows(ladder: TierLadderInput) -> None:
-    """What is wrong with how the windows run and are reviewed."""
-    months = ladder.rolling_months
-    if months is not None:
-        if ladder.period is not Period.MONTHLY:
-            raise Invalid("only months roll", code="NOT_SUPPORTED", field=["rollingMonths"])
-        if not 1 <= months <= MOST_MONTHS:
-            code = "NOT_POSITIVE" if months < 1 else "TOO_LARGE"
-            raise Invalid(f"must be 1 to {MOST_MONTHS} months", code=code, field=["rollingMonths"])
-    if ladder.from_joining and ladder.period is not Period.YEARLY:
-        raise Invalid("only years count from the day of joining", code="NOT_SUPPORTED", field=["fromJoining"])
-    if not 0 <= ladder.grace_days <= MOST_GRACE_DAYS:
-        code = "NEGATIVE" if ladder.grace_days < 0 else "TOO_LARGE"
-        raise Invalid(f"must be 0 to {MOST_GRACE_DAYS} days", code=code, field=["graceDays"])
 
 
 def carry_levels(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
@@ -248,12 +176,24 @@ def _windows(metric: MetricReference, ladder: TierLadderInput) -> tuple[object, 
 
 
 async def _tiers(connection: Connection, program_id: int) -> list[TierRow]:
-    return [TierRow(**dict(row)) for row in await connection.fetch(TIERS, program_id)]
+    return [
+        TierRow(
+            id=row["id"],
+            key=row["key"],
+            name=row["name"],
+            level=row["level"],
+            threshold=row["threshold"],
+            multiplier=row["multiplier"],
+            expiry=read_expiry(row["expiry"]),
+            access=tuple(orjson.loads(row["access"])),
+        )
+        for row in await connection.fetch(TIERS, program_id)
+    ]
 
 
 def _content(tier: TierInput | TierRow) -> tuple[object, ...]:
     """All that a tier says."""
-    return (tier.key, tier.name, tier.threshold, tier.multiplier)
+    return (tier.key, tier.name, tier.threshold, tier.multiplier, tier.expiry, tuple(tier.access))
 
 
 def _step(tier: TierInput | TierRow) -> tuple[object, ...]:
@@ -293,6 +233,8 @@ async def _replace_tiers(
         list(range(len(tiers))),
         [tier.threshold for tier in tiers],
         [tier.multiplier for tier in tiers],
+        [None if tier.expiry is None else orjson.dumps(tier.expiry.to_json()).decode() for tier in tiers],
+        [orjson.dumps(list(tier.access)).decode() for tier in tiers],
     )
 
 

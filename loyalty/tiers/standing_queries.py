@@ -10,7 +10,7 @@ from base.database import Connection
 from loyalty.tiers.periods import Calendar, Values
 from loyalty.tiers.queries import load_rules
 from loyalty.tiers.reviews import bring_up_to_date, kept_until, project
-from loyalty.tiers.rules import Ladder, Standing, Tier
+from loyalty.tiers.rules import Ladder, Override, Standing, Tier
 from loyalty.tiers.standings import build_standing
 from metrics.windows import local_day
 
@@ -48,7 +48,8 @@ class StandingRow:
     """A partner's place.
 
     `since` is None for one that never moved; `qualifying` is what the present window has counted, and `projected` the
-    level after its review if that is all. `kept_until` is when the tier goes then, None where it never does.
+    level after its review if that is all. `kept_until` is when the tier goes then, None where it never does. `earned`
+    is the level without the `override`, where a person gave one.
     """
 
     level: int
@@ -56,6 +57,8 @@ class StandingRow:
     qualifying: Decimal
     kept_until: datetime | None
     projected: int
+    earned: int
+    override: Override | None
 
 
 async def load_ladder(connection: Connection, *, program_id: int) -> LadderRow | None:
@@ -101,4 +104,6 @@ def _place(
         qualifying=ladder.qualification.value(present, values, calendar),
         kept_until=kept_until(ladder, standing, values, calendar),
         projected=project(ladder, standing, values, calendar, now=now),
+        earned=standing.earned,
+        override=standing.override,
     )

@@ -101,6 +101,7 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "badge": _carried("level"),
     "tier": _carried("to"),
     "tier_review": _carried("value"),
+    "tier_override": _carried("tier"),
     "override_ended": _carried("tier"),
     "approval": _carried("approvedBy"),
     "adjustment": _carried("amount"),

@@ -117,6 +117,14 @@ def _waived(step: Mapping[str, Any], say: Speech) -> str:
     return f"{points} had been spent before, and are not taken back"
 
 
+def _by_hand(step: Mapping[str, Any], say: Speech) -> str:
+    if step["tier"] is None:
+        return f"What had been given by hand was taken back: {step['reason']}"
+    tier = say.bare("tier", step["tier"])
+    until = "" if step["until"] is None else f" until {say.day(step['until'][:10])}"
+    return f"{tier} was given by hand{until}: {step['reason']}"
+
+
 def _too_late(step: Mapping[str, Any], say: Speech) -> str:
     if "mission" in step:
         return f"{say.name('mission', step['mission'])} had ended when this was booked, and stays as it was"
@@ -194,6 +202,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
             f"{say.number(s['value'])} counted towards the tier"
         ),
     ),
+    "tier_override": ("Tier by hand", _by_hand),
     "override_ended": (
         "Tier by hand",
         lambda s, say: f"{say.bare('tier', s['tier'])} had been given by hand, and the time for it is over",

@@ -115,6 +115,14 @@ def _waived(step: Mapping[str, Any], say: Speech) -> str:
     return f"{points} sudah dibelanjakan, dan tidak ditarik kembali"
 
 
+def _by_hand(step: Mapping[str, Any], say: Speech) -> str:
+    if step["tier"] is None:
+        return f"Yang diberikan secara manual dicabut: {step['reason']}"
+    tier = say.bare("tier", step["tier"])
+    until = "" if step["until"] is None else f" sampai {say.day(step['until'][:10])}"
+    return f"{tier} diberikan secara manual{until}: {step['reason']}"
+
+
 def _too_late(step: Mapping[str, Any], say: Speech) -> str:
     if "mission" in step:
         return f"{say.name('mission', step['mission'])} sudah berakhir saat ini dibukukan, dan tidak berubah"
@@ -191,6 +199,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
             f"{say.number(s['value'])} dihitung untuk tingkat"
         ),
     ),
+    "tier_override": ("Tingkat manual", _by_hand),
     "override_ended": (
         "Tingkat manual",
         lambda s, say: f"{say.bare('tier', s['tier'])} diberikan secara manual, dan masanya sudah berakhir",

@@ -30,6 +30,8 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     "mission": ('{ mission(key: "autumn") { key } }', READERS),
     "badges": ("{ badges { key } }", READERS),
     "tiers": ("{ tiers { key } }", READERS),
+    "tierLadder": ("{ tierLadder { period } }", READERS),
+    "tierReviews": ("{ tierReviews { partners } }", "MARKETER FINANCE ADMIN"),
     "leaderboards": ("{ leaderboards { key } }", READERS),
     "leaderboard": ('{ leaderboard(key: "top") { key } }', READERS),
     "walletStatement": (
@@ -91,6 +93,10 @@ MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
             "tiers": [{"key": "base", "name": "Base", "threshold": "0"}],
         },
         DESIGNERS,
+    ),
+    "tierOverride": (
+        {"partner": "shop", "tier": "base", "reason": "goodwill", "idempotencyKey": "t1"},
+        "ADMIN",
     ),
     "earningRuleCreate": (
         {"key": "visit", "name": "Visit", "activityKind": "VISIT", "pointsPer": {"activity": 5}},

@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "activity_line",
     "ledger_entry",
     "ledger_transaction",
+    "hold_lot",
     "lot_movement",
     "tier_change",
     "tier_review",

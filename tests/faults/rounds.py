@@ -20,6 +20,8 @@ from base.jobs import Runner
 from base.outages import outage_of
 from base.outbox import Consumer
 from game.review import review_program
+from game.tier_override import TierOverrideInput, override_tier
+from game.tier_reviews import review_tiers_of
 from imports.announcing import Announced, create_upload
 from imports.job import ImportJob
 from imports.limits import UploadLimits
@@ -146,6 +148,9 @@ class Player:
         await self._insist(lambda: self._open_balances(number))
         await self._insist(lambda: self._spend(number))
         await self._insist(lambda: turn_lots_of(world.program_id, start_of(number) + APART / 2))
+        await self._insist(lambda: self._give_tiers(number))
+        later = SetClock(start_of(number) + APART / 2)
+        await self._insist(lambda: review_tiers_of(world.program_id, later))
         await self._insist(lambda: self._send(number))
         await self._insist(self._work)
         await self._insist(lambda: world.count(f"late-{number}", Measure.AMOUNT, kinds=["SALE"]))
@@ -204,6 +209,15 @@ class Player:
                 await capture_hold(amount=2, **ended)
             elif place == 1:
                 await release_hold(**ended)
+
+    async def _give_tiers(self, number: int) -> None:
+        """Gold by hand for two days."""
+        for shop in SHOPS:
+            given = TierOverrideInput(
+                shop, "gold", "a fair", f"{number}-{shop}", start_of(number) + timedelta(days=2)
+            )
+            now = self.world.clock.now()
+            await override_tier(program_id=self.world.program_id, given=given, actor="test", now=now)
 
     async def _send(self, number: int) -> None:
         """Send a file of sales, whole; where it was sent before, what is there of it stays."""

@@ -60,6 +60,10 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"points": 1, "unit": "POINT", "grantedOn": None, "expiresOn": None},
     ],
     "tier_review": [{"startsOn": "2026-01-01", "through": "2026-03-31", "value": "560"}],
+    "tier_override": [
+        {"tier": "gold", "until": "2026-05-20T00:00:00+00:00", "reason": "goodwill", "actor": "ann"},
+        {"tier": None, "until": None, "reason": "a mistake", "actor": "ann"},
+    ],
     "override_ended": [{"tier": "gold"}],
     "counted_too_late": [{"mission": "autumn"}, {"through": "2026-03-31"}],
     "review": [{}],
