@@ -213,7 +213,7 @@ class Purse:
     def recall(self, lot: Lot, amount: int, now: datetime) -> None:
         """A return asks for points of a lot."""
         self.settle(now)
-        amount = min(amount, lot.granted - lot.expired - lot.recalled - lot.waived)
+        amount = max(min(amount, lot.granted - lot.expired - lot.recalled - lot.waived), 0)
         if self.returns == "ONLY_PENDING" and lot.ready:
             lot.waived += amount
             return
