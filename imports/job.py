@@ -8,15 +8,16 @@ killed over it one after the other, or more refused rows than are kept. It can b
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from tempfile import TemporaryFile
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from base.clock import Clock
 from base.database import reading, transaction
 from base.errors import DomainError, Invalid, NotFound
 from base.jobs import Postponed
+from base.logs import saying
 from base.outages import outage_of
 from imports.limits import ImportLimits
 from imports.lines import Bounded
@@ -62,6 +63,7 @@ UPDATE import i SET state = 'FAILED', error = 'FILE_GONE: the file did not come 
 FROM unnest($1::bigint[], $2::bigint[]) AS d (program_id, import_id)
 WHERE i.program_id = d.program_id AND i.id = d.import_id AND i.state = 'UPLOADING'
 """
+PROGRAM: Final = "SELECT key FROM program WHERE id = $1"
 LEFT: Final = """
 SELECT u.program_id, u.import_id FROM import_upload u
 JOIN import i ON i.program_id = u.program_id AND i.id = u.import_id
@@ -95,17 +97,20 @@ class ImportJob:
         program_id, import_id = map(int, payload.split(b"/"))
         one = await find_import(program_id=program_id, import_id=import_id)
         if one is not None and one.state in (ImportState.QUEUED, ImportState.RUNNING):
-            await self._take(one, leave)
+            with saying(**await _told(one)):
+                await self._take(one, leave)
             one = await find_import(program_id=program_id, import_id=import_id)
         if one is not None and one.state is ImportState.DONE:
             await drop_files([(program_id, import_id)])
 
     async def _take(self, one: Import, leave: asyncio.Event) -> None:
+        log.info("an import goes on" if one.position else "an import begins", extra=_counts(one))
         try:
             await self._takings.begin(one)
             await self._run(one, leave)
         except Left as left:
             await self._takings.end(one)
+            await self._say(one, "an import is left to another worker")
             raise Postponed from left
         except ImportMoved as moved:
             await self._takings.end(one)
@@ -115,10 +120,20 @@ class ImportJob:
             if outage_of(error) is not None:
                 raise  # it is tried again later
             if leave.is_set():
+                await self._say(one, "an import is left to another worker")
                 raise Postponed from error  # it may be another worker's by now
             await self._fail(one, error)
+            await self._say(one, "an import failed")
         else:
             await self._takings.end(one)
+            await self._say(one, "an import is done")
+
+    async def _say(self, one: Import, event: str) -> None:
+        """Log what became of it, with its counts as they are by now; where they cannot be read, without."""
+        now: Import | None = None
+        with suppress(Exception):
+            now = await find_import(program_id=one.program_id, import_id=one.id)
+        log.info(event, extra=_counts(now) if now is not None else {})
 
     async def _run(self, one: Import, leave: asyncio.Event) -> None:
         def check() -> None:
@@ -161,6 +176,18 @@ class ImportJob:
             now = self._clock.now()
             await connection.execute(FAIL, one.program_id, one.id, told, now)
             await connection.execute(TOUCH, one.program_id, one.id, now)
+
+
+async def _told(one: Import) -> dict[str, Any]:
+    """What stands on each line of the log about an import."""
+    async with reading() as connection:
+        key = await connection.fetchval(PROGRAM, one.program_id)
+    return {"program": key, "import": one.id, "kind": one.kind.value, "file": one.file_name}
+
+
+def _counts(one: Import) -> dict[str, Any]:
+    counts = {name: getattr(one, name) for name in ("read", "recorded", "duplicates", "refused")}
+    return {"line": one.position} | counts | ({"reason": one.error} if one.error else {})
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ import base.pools
 import base.redis
 from base.settings import Settings
 from ops.embedded import Servers, embedded_servers
-from ops.errors import ServerUnreachable, one_line
+from ops.errors import OperatorError, ServerUnreachable, one_line
 from ops.migrate import migrate, require_migrated
 
 
@@ -30,12 +30,29 @@ async def prepared_servers(settings: Settings) -> AsyncIterator[Servers]:
         yield servers
 
 
+def require_installation(settings: Settings) -> None:
+    """Refuse a data folder in which nothing stands yet, for a command that only works on what is there.
+
+    Where it is run from another folder than the installation's it would set up an empty one, and find nothing in it.
+    """
+    if settings.database_url is None and not (settings.data_dir / "servers").exists():
+        raise OperatorError(
+            f"There is no installation in {settings.data_dir.absolute()}: change to its folder, or name its data "
+            "folder with MITRA_DATA_DIR (`mitra serve`, `mitra demo` and `mitra program create` set up a new one)"
+        )
+
+
 @asynccontextmanager
-async def open_installation(settings: Settings, *, process: str = "") -> AsyncIterator[Servers]:
+async def open_installation(
+    settings: Settings, *, process: str = "", sets_up: bool = False
+) -> AsyncIterator[Servers]:
     """The servers of `settings`, migrated, with this process's pools open.
 
-    A command that works for long states what it is as `process`: then `mitra top` shows what it does.
+    A command that works for long states what it is as `process`: then `mitra top` shows what it does. One that may be
+    the first of all sets the installation up; others refuse a folder that has none.
     """
+    if not sets_up:
+        require_installation(settings)
     async with prepared_servers(settings) as servers, open_pools(settings, servers):
         if not process:
             yield servers

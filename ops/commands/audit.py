@@ -72,16 +72,21 @@ async def _audit(settings: "Settings", key: str | None, *, replay: bool) -> bool
 
 async def _report(console: "Console", program: "ProgramRow", checks: "Sequence[Check]") -> int:
     """Print one program's table; how many invariants are broken."""
+    from contextlib import nullcontext
+
     from rich.live import Live
 
     from ops.audit.checks import audit_program
 
     table = _open_table(program.key)
     seen: list[Checked] = []
-    with Live(table, console=console, refresh_per_second=4):
+    shown = Live(table, console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+    with shown:
         async for checked in audit_program(program.id, checks):
             seen.append(checked)
             _add_row(table, checked)
+    if not console.is_terminal:
+        console.print(table)  # live, it would not end its last line
     broken = sum(checked.finding.violations > 0 for checked in seen)
     seconds = sum(checked.seconds for checked in seen)
     told = f"{broken} of {len(seen)} invariants are broken" if broken else f"All {len(seen)} invariants hold"

@@ -52,7 +52,7 @@ async def _load(settings: "Settings", weeks: int | None) -> None:
     from ops.installation import open_installation
     from ops.terminal import open_console
 
-    async with open_installation(settings, process="demo") as servers:
+    async with open_installation(settings, process="demo", sets_up=True) as servers:
         await servers.guard(load_demo(open_console(), weeks=weeks, clock=SystemClock()))
 
 

@@ -44,7 +44,7 @@ async def _create(settings: "Settings", program: "ProgramInput") -> None:
     from ops.terminal import open_console
     from partners.service import create_program
 
-    async with open_installation(settings):
+    async with open_installation(settings, sets_up=True):
         made = await create_program(program=program, now=SystemClock().now())
     open_console().print(
         f"The program {made.key} ({made.name}) is there: {made.currency}, {made.time_zone}, {made.locale}.",

@@ -60,11 +60,13 @@ def _checked(urls: list[str]) -> list[str]:
 
 async def _top(settings: "Settings", *, urls: list[str], once: bool) -> None:
     from ops.embedded import embedded_servers
+    from ops.installation import require_installation
     from ops.top.source import Source
 
     if urls:
         await _watch(Source(urls=urls), once=once)
         return
+    require_installation(settings)
     async with embedded_servers(settings) as servers:
         await servers.guard(_watch(Source(database_url=servers.database_url), once=once))
 

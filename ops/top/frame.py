@@ -47,8 +47,10 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class RunningImport:
-    """An import that is under way."""
+    """An import that is under way; `program` by its key."""
 
+    program: str
+    id: int
     file: str
     kind: str
     state: str

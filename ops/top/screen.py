@@ -28,7 +28,7 @@ def draw(frame: Frame | None, *, now: datetime, width: int, problem: str = "") -
     head.append(f"  the last {frame.seconds:.0f} s")
     if frame.is_database_up is False:
         head.append("  the database does not answer", "bold red")
-    imports = [_imports(frame)] if frame.imports or frame.imports_running else []
+    imports = [_imports(frame, width)] if frame.imports or frame.imports_running else []
     if width < WIDE:
         upper = _side_by_side([_stages(frame.stages)], [_queues(frame)])
         return Group(head, _ingest(frame, width), upper, _requests(frame), *imports, _processes(frame))
@@ -120,17 +120,23 @@ def _add_queue(table: Table, name: str, one: Queue) -> None:
     table.add_row(name, rate(one.rate), number(one.waiting), age(one.seconds))
 
 
-def _imports(frame: Frame) -> RenderableType:
-    table = _table("imports", "of the file", "rows", "/s", "refused", "unmoved")
+def _imports(frame: Frame, width: int) -> RenderableType:
+    """What tells two imports apart comes first, a long name last; and below the figures where these need room."""
+    table = _table("imports", "of file", "rows", "/s", "refused", "unmoved")
     for one in frame.imports:
+        state = "" if one.state == "RUNNING" else f", {one.state.lower()}"
+        name, where = f"{one.id} {one.kind.lower()}{state}", f"{one.program}: {one.file}"
+        is_wide = width >= WIDE
         table.add_row(
-            f"{one.file} ({one.kind.lower()}{'' if one.state == 'RUNNING' else ', ' + one.state.lower()})",
+            Text(f"{name}, {where}" if is_wide else name),
             f"{one.share:.0%}",
             number(one.read),
             rate(one.rate),
             number(one.refused),
             age(one.unmoved_seconds),
         )
+        if not is_wide:
+            table.add_row(Text(f"  {where}", "dim"))
     if not frame.imports:
         table.add_row(f"{frame.imports_running:,.0f} running", "", "", "", "", "")
     return _under(table)

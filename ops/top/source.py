@@ -26,9 +26,10 @@ SELECT DISTINCT substr(application_name, length($1) + 2) AS address FROM pg_stat
 WHERE datname = current_database() AND application_name LIKE $1 || ' %' ORDER BY address
 """
 IMPORTS: Final = """
-SELECT program_id, id, file_name, kind, state, bytes_read, file_size, read, refused,
-    extract(epoch FROM clock_timestamp() - coalesce(moved_at, started_at, created_at))::float8 AS unmoved
-FROM import WHERE state IN ('QUEUED', 'RUNNING', 'UPLOADING') ORDER BY state DESC, created_at DESC LIMIT $1
+SELECT p.key AS program, i.program_id, i.id, file_name, kind, state, bytes_read, file_size, read, refused,
+    extract(epoch FROM clock_timestamp() - coalesce(moved_at, started_at, i.created_at))::float8 AS unmoved
+FROM import i JOIN program p ON p.id = i.program_id
+WHERE state IN ('QUEUED', 'RUNNING', 'UPLOADING') ORDER BY state DESC, i.created_at DESC LIMIT $1
 """
 HAS_IMPORTS: Final = "SELECT to_regclass('import') IS NOT NULL"
 
@@ -99,6 +100,8 @@ class Source:
             at, read = before.get((row["program_id"], row["id"]), (now, row["read"]))
             found.append(
                 RunningImport(
+                    program=row["program"],
+                    id=row["id"],
                     file=row["file_name"],
                     kind=row["kind"],
                     state=row["state"],

@@ -99,7 +99,16 @@ def busy() -> Frame:
         )
 
     running = RunningImport(
-        "a-file-with-quite-a-long-name.csv.gz", "SALES", "RUNNING", 0.5, 500_000, 3, 9_000, 0.2
+        "harbour-foods",
+        1_234,
+        "a-file-with-quite-a-long-name.csv.gz",
+        "SALES",
+        "RUNNING",
+        0.5,
+        500_000,
+        3,
+        9_000,
+        0.2,
     )
     return make_frame(passage({A: page(10)}, {A: page(20)}), [running])
 
@@ -159,6 +168,18 @@ def test_the_first_line_is_broken_between_figures_only(width: int) -> None:
         "9,999 begun anew/s",
     ):
         assert figure in told
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_imports_of_the_same_file_are_told_apart(width: int) -> None:
+    one = replace(busy().imports[0], kind="PARTNERS", state="UPLOADING")
+    other = replace(one, program="toko", id=7, state="RUNNING")
+    frame = replace(busy(), imports=[one, other])
+    console = Console(file=io.StringIO(), width=width)
+    console.print(draw(frame, now=NOW, width=width))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    for words in ("1234 partners, uploading", "7 partners", "harbour-foods: a-file", "toko: a-file"):
+        assert words in told, words
 
 
 def test_without_a_frame_it_says_why() -> None:

@@ -120,6 +120,34 @@ async def test_a_file_in_many_pieces_is_taken_in_and_dropped() -> None:
     await assert_whole(world, one)
 
 
+async def test_the_log_tells_who_takes_an_import_from_where_to_where(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="imports.job")
+    world = await shop()
+    one = await upload(world, FILE)
+    asked = 0
+    while not (left := await stands(one)).read:
+        caplog.clear()
+        with pytest.raises(Postponed):
+            await work(world, one, leave=ToldLater(asked))
+        asked += 1
+    assert left.read < ROWS
+    await work(world, one)
+    broken = await upload(world, FILE.replace(b"sku", b"nothing"))
+    await work(world, broken)
+    told = [(record.getMessage(), getattr(record, "recorded", None)) for record in caplog.records]
+    assert told == [
+        ("an import begins", 0),
+        ("an import is left to another worker", left.recorded),
+        ("an import goes on", left.recorded),
+        ("an import is done", ROWS),
+        ("an import begins", 0),
+        ("an import failed", 0),
+    ]
+    assert "INVALID_MAPPING" in caplog.records[-1].__dict__["reason"]
+
+
 async def test_master_data_comes_the_same_way() -> None:
     world = await shop()
     partners = b"code,name,kind,region\nnew,New Shop,RETAILER,JKT\n"

@@ -18,6 +18,7 @@ def test_a_program_is_created_once(mitra: Mitra) -> None:
 
 
 def test_programs_are_listed_with_how_many_partners_they_have(mitra: Mitra, tmp_path: Path) -> None:
+    assert mitra.run("migrate").returncode == 0
     none = mitra.run("program", "list")
     assert (none.returncode, none.stderr) == (0, "")
     assert "There is no program yet" in none.stdout
@@ -42,6 +43,17 @@ def test_programs_are_listed_with_how_many_partners_they_have(mitra: Mitra, tmp_
         ["harbour", "Harbour", "Foods", "USD", "UTC", "0"],
         ["toko", "Toko", "[Kita]", "IDR", "Asia/Jakarta", "2"],
     ]
+
+
+def test_a_command_that_needs_what_is_there_sets_up_nothing(mitra: Mitra, tmp_path: Path) -> None:
+    file = tmp_path / "partners.csv"
+    file.write_text("code\nS1\n")
+    for call in (("import", "partners", str(file)), ("program", "list"), ("top", "--once")):
+        done = mitra.run(*call)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"mitra: There is no installation in {mitra.data_dir}: ")
+        assert (done.stderr.count("\n"), "MITRA_DATA_DIR" in done.stderr) == (1, True)
+        assert not (mitra.data_dir / "servers").exists()
 
 
 def test_the_command_shows_an_example(mitra: Mitra) -> None:
