@@ -51,7 +51,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         "node partner partners missions mission badges tiers tierLadder leaderboards leaderboard walletStatement "
         "units",
     )
-    | _fields(PROGRAM, "metrics earningRules segments programPolicy tierReviews")
+    | _fields(PROGRAM, "metrics earningRules earningRuleVersions segments programPolicy tierReviews")
     | _fields(ADJUSTING, "adjustments liability")
     | _fields(READING | SENDING, "activity")
     | _fields(IMPORTING, "import imports"),
@@ -60,8 +60,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     )
     | _fields(
         DESIGNING,
-        "segmentUpsert metricCreate tierLadderSet earningRuleCreate missionCreate missionPublish missionEnd "
-        "badgeCreate leaderboardCreate",
+        "segmentUpsert metricCreate tierLadderSet earningRuleCreate earningRuleUpdate earningRuleEnd "
+        "missionCreate missionPublish missionEnd badgeCreate leaderboardCreate",
     )
     | _fields(ADJUSTING, "pointsAdjust adjustmentApprove adjustmentReject")
     | _fields(DECIDING, "programPolicySet unitCreate tierOverride")
@@ -112,7 +112,17 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Badge": _fields(ALL, "key name levels hidden"),
     "BadgeAward": _fields(READING, "badge level awardedAt revokedAt"),
     "Metric": _fields(READING, "key name activityKinds measure"),
-    "EarningRule": _fields(PROGRAM, "key name version activityKind basis rate startsAt endsAt"),
+    "EarningRule": _fields(
+        PROGRAM,
+        "key name version activityKind basis rate startsAt endsAt effectiveFrom endedAt state filter audience step "
+        "bands minBasketAmount maxBasketAmount nth group priority weekdays hours caps lockDays expiry "
+        "tierMultiplier segmentMultipliers budget budgetLeft unit",
+    ),
+    "EarningBand": _fields(PROGRAM, "from points"),
+    "EarningNth": _fields(PROGRAM, "number repeats per"),
+    "EarningHours": _fields(PROGRAM, "from to"),
+    "EarningCap": _fields(PROGRAM, "per points"),
+    "EarningSegmentMultiplier": _fields(PROGRAM, "segment factor"),
     "Segment": _fields(PROGRAM, "key name filter"),
     "SegmentFilter": _fields(PROGRAM, "partnerKinds regions tiers partners attributes"),
     # ------------------------------------------------------------------------------------------------- leaderboards
@@ -166,6 +176,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
     "TierOverridePayload": _fields(DECIDING, "standing"),
     "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),
+    "EarningRuleUpdatePayload": _fields(DESIGNING, "earningRule"),
+    "EarningRuleEndPayload": _fields(DESIGNING, "earningRule"),
     "MissionCreatePayload": _fields(DESIGNING, "mission"),
     "MissionPublishPayload": _fields(DESIGNING, "mission"),
     "MissionEndPayload": _fields(DESIGNING, "mission"),

@@ -19,6 +19,7 @@ from game.badges.queries import AwardRow, load_awards
 from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
 from leaderboards.queries import BoardView, list_leaderboards
+from loyalty.earning.queries import load_budgets
 from loyalty.ledger.queries import (
     EntryRow,
     ExpiringRow,
@@ -236,6 +237,17 @@ class Loaders:
                     )
                     found |= zip(alike, pages, strict=True)
             return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def rule_budgets(self) -> DataLoader[int, int]:
+        """What earning rules have given of their budgets, by the id of their first version."""
+
+        async def load(roots: list[int]) -> Sequence[int]:
+            async with reading() as connection:
+                found = await load_budgets(connection, program_id=self._context.program_id, roots=roots)
+            return [found.get(root, 0) for root in roots]
 
         return DataLoader(load)
 

@@ -13,12 +13,19 @@ from typing import Final
 from activity.returns import Original, references, resolve_return
 from activity.rules import RETURN, Activity, ActivityInput, Line, Refusal
 from base.numbers import plain
+from game.earned import (
+    count_use,
+    explain_grant,
+    explain_withheld,
+    give_back_points,
+    give_back_purchase,
+)
 from game.reaction import react
 from game.state import Before, Moment, State
 from game.tiering import catch_up
 from game.wallets import give, recall_lot
-from loyalty.because import Because
-from loyalty.earning.rules import Grant, recallable, returned_share
+from loyalty.earning.grants import Decision, Grant
+from loyalty.earning.shares import recallable, returned_share
 from loyalty.ledger.books import MOST, POINT, EntryKind, Transaction
 from loyalty.ledger.posting import tell
 from loyalty.tiers.rules import Tier
@@ -78,11 +85,11 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
         if isinstance(taken, Refusal):
             return taken
         return _take_back(state, draft, taken)
-    tier, grants = _reckon(state, draft)
-    balance = state.books.wallet(draft.partner_id, POINT).total
-    if balance + sum(one.points for one in grants) > MOST:
-        return Refusal("TOO_MANY_POINTS", "it would bring the wallet above 2^53 points", ("lines",))
-    return _take_in(state, draft, tier, grants)
+    tier, decision = _reckon(state, draft)
+    for unit, points in decision.points.items():
+        if state.books.wallet(draft.partner_id, unit).total + points > MOST:
+            return Refusal("TOO_MANY_POINTS", "it would bring the wallet above 2^53 points", ("lines",))
+    return _take_in(state, draft, tier, decision)
 
 
 def _open(
@@ -127,18 +134,22 @@ def _close(state: State, transaction: Transaction) -> Transaction:
     return transaction
 
 
-def _reckon(state: State, draft: Draft) -> tuple[Tier | None, list[Grant]]:
-    """What the rules grant, and the tier from before the activity whose multiplier is in it."""
+def _reckon(state: State, draft: Draft) -> tuple[Tier | None, Decision]:
+    """What the rules grant and withhold, and the tier from before the activity whose multiplier is in it."""
     tier = None
     if state.plan.ladder is not None:
         standing = state.standings.get(draft.partner_id)
         tier = state.plan.ladder.tiers[standing.level if standing else 0]
-    partner = state.partners[draft.partner_id].view
-    multiplier = ONE if tier is None else tier.multiplier
-    return tier, state.plan.earning.grants(draft, partner=partner, multiplier=multiplier)
+    decision = state.plan.earning.decide(
+        draft,
+        partner=state.partners[draft.partner_id].view,
+        multiplier=ONE if tier is None else tier.multiplier,
+        counters=state.counters,
+    )
+    return tier, decision
 
 
-def _take_in(state: State, draft: Draft, tier: Tier | None, grants: Sequence[Grant]) -> Transaction:
+def _take_in(state: State, draft: Draft, tier: Tier | None, decision: Decision) -> Transaction:
     """Whatever is not a return."""
     activity, transaction = _open(state, draft, draft.lines, None)
     original = Original.of(activity)
@@ -151,7 +162,11 @@ def _take_in(state: State, draft: Draft, tier: Tier | None, grants: Sequence[Gra
     partner = state.partners[draft.partner_id]
     before: Before = {}
     state.move(draft.movements, occurred_at=activity.occurred_at, before=before)
-    earned = _earn(state, transaction, tier, grants, root)
+    earned = _earn(state, transaction, tier, decision.grants, root)
+    if decision.withheld:
+        explain_withheld(transaction.because, decision.withheld, root)
+    if state.plan.earning.has_counters:
+        count_use(state, activity, decision)
     if earned:
         state.count_points(activity.id, earned=earned)
         movements = state.plan.counting.count_points(activity, earned=earned, rewards=0)
@@ -163,43 +178,27 @@ def _take_in(state: State, draft: Draft, tier: Tier | None, grants: Sequence[Gra
 def _earn(
     state: State, transaction: Transaction, tier: Tier | None, grants: Sequence[Grant], root: int
 ) -> int:
-    """Post what the rules grant; how much it is."""
+    """Post what the rules grant; how many points it is."""
     earned = 0
     for granted in grants:
-        step = explain_grant(transaction.because, granted, root)
-        if tier is not None and tier.multiplier != ONE:
-            shown = plain(tier.multiplier)
-            step = transaction.because.add("multiplier", on=step, tier=tier.key, multiplier=shown)
-        step = transaction.because.add(
-            "points", on=step, exact=plain(granted.exact), points=granted.points, unit=POINT
-        )
+        step = explain_grant(transaction.because, granted, tier, root)
+        terms = granted.rule.terms
         step = give(
             state,
             transaction,
+            unit=terms.unit,
             amount=granted.points,
             kind=EntryKind.EARN,
             on=step,
             rule_id=granted.rule.id,
             basis=granted.basis,
-            expiry=None if tier is None else tier.expiry,
+            lock_days=terms.lock_days,
+            expiry=terms.expiry or (None if tier is None else tier.expiry),
         )
-        tell(transaction, unit=POINT, amount=granted.points, kind=EntryKind.EARN, on=step)
-        earned += granted.points
+        tell(transaction, unit=terms.unit, amount=granted.points, kind=EntryKind.EARN, on=step)
+        if terms.unit == POINT:
+            earned += granted.points
     return earned
-
-
-def explain_grant(because: Because, granted: Grant, root: int) -> int:
-    """The step that names the rule and what it counted."""
-    rule = granted.rule
-    return because.add(
-        "rule",
-        on=root,
-        rule=rule.key,
-        version=rule.version,
-        basis=rule.basis.value,
-        rate=plain(rule.rate),
-        counted=plain(granted.counted),
-    )
 
 
 def _take_back(state: State, draft: Draft, taken: tuple[Line, ...]) -> Transaction:
@@ -241,7 +240,7 @@ def _undo(
 ) -> None:
     """Take `taken` out of the original's meters, and their share out of the lots that it was granted."""
     activity, counting = original.activity, state.plan.counting
-    stood, shares = original.stands, original.take(taken)
+    stood, left_before, shares = original.stands, original.left, original.take(taken)
     movements = counting.count(activity, shares, stood=stood, stands=original.stands)
     state.move(movements, occurred_at=activity.occurred_at, before=before)
     recalled = 0
@@ -249,7 +248,7 @@ def _undo(
     for lot in lots:
         assert lot.basis is not None
         share = returned_share(lot.basis, lines=activity.lines, left=original.left)
-        recalled += recall_lot(
+        taken_of_lot = recall_lot(
             state,
             transaction,
             lot=lot,
@@ -257,6 +256,10 @@ def _undo(
             share=plain((Decimal(share.numerator) / share.denominator).quantize(SHARE_STEP)),
             on=root,
         )
+        give_back_points(state, activity, lot, taken_of_lot)
+        if lot.unit == POINT:
+            recalled += taken_of_lot
+    give_back_purchase(state, original, left_before, stood=stood)
     if recalled:
         left = state.count_points(activity.id, earned=-recalled)
         movements = counting.count_points(activity, earned=-recalled, rewards=0, left=left)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+import orjson
+
 from activity.journal import load_history, load_originals, save_activities
 from base import failpoints, outbox
 from base.database import Connection, Statement, execute_together, fetch_together
@@ -12,6 +14,14 @@ from game.badges.rules import Award
 from game.missions.rules import Completion, reward_key
 from game.plan import Plan
 from game.state import Moment, PartnerState, State
+from loyalty.earning.counters import Counters, UsageKey
+from loyalty.earning.counts import (
+    build_counters,
+    lock_budgets,
+    read_counters,
+    take_budgets,
+    write_usage,
+)
 from loyalty.ledger.service import (
     build_books,
     load_lots,
@@ -53,6 +63,11 @@ POINTS_LEFT: Final = """
 SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NOT NULL), 0)::bigint AS earned,
        coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
 FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
+"""
+# What activities were told of the rules that counted them as purchases: the steps that name these.
+DECIDED: Final = """
+SELECT activity_id, because FROM ledger_transaction
+WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) AND key = 'activity/' || activity_id
 """
 # Rewards that no activity set off, and still stand; the local day is the partner's of then.
 REWARDS_APART: Final = """
@@ -130,8 +145,12 @@ async def load_state(
     ids: Ids,
     partners: Mapping[int, PartnerState],
     keys: Iterable[MeterKey],
+    usage: Collection[UsageKey] = (),
+    hold_budgets: bool = False,
 ) -> State:
     """Everything that locked partners have, as far as the meters of `keys` and what watches them need it.
+
+    `usage` is what earning rules count by; `hold_budgets` keeps others from taking of the budgets meanwhile.
 
     Raises `PlanMoved` where the configuration is not the plan's any more. It is read here, after the locks: the lock
     statement's own snapshot may be from before it waited.
@@ -139,7 +158,21 @@ async def load_state(
     program_id, partner_ids = plan.program_id, list(partners)
     series, ladder = plan.counting.series, plan.ladder
     wanted = list(companions(plan, keys))
-    version, unfilled, meters, parts, windows, wallets, standings, completions, awards = await fetch_together(
+    if hold_budgets:
+        await lock_budgets(connection, program_id=program_id)
+    counted = read_counters(program_id=program_id, keys=usage) if plan.earning.has_counters else ()
+    (
+        version,
+        unfilled,
+        meters,
+        parts,
+        windows,
+        wallets,
+        standings,
+        completions,
+        awards,
+        *used,
+    ) = await fetch_together(
         connection,
         Statement(VERSION, (program_id,)),
         Statement(UNFILLED, (program_id,)),
@@ -150,6 +183,7 @@ async def load_state(
         read_standings(program_id=program_id, partner_ids=partner_ids),
         Statement(COMPLETIONS, (program_id, partner_ids)),
         Statement(AWARDS, (program_id, partner_ids)),
+        *counted,
     )
     if version != [(plan.version,)]:
         raise PlanMoved
@@ -162,6 +196,7 @@ async def load_state(
         standings=build_standings(standings),
         completions={(row[0], row[1]): Completion(*row) for row in completions},
         awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
+        counters=build_counters(*used) if used else Counters({}, {}),
         filled_through=dict(unfilled),
     )
     for key in state.meters:
@@ -224,6 +259,15 @@ async def load_meters_into(connection: Connection, state: State, *, keys: Collec
         state.note_ladder(key)
 
 
+async def load_purchases_into(connection: Connection, state: State, *, activity_ids: Sequence[int]) -> None:
+    """The rules that counted these activities as purchases: those that numbered them, whether they paid or not."""
+    rules = state.plan.earning.by_name
+    for row in await connection.fetch(DECIDED, state.plan.program_id, activity_ids):
+        steps = [one for one in orjson.loads(row["because"]) if one["step"] in ("rule", "withheld")]
+        named = [rules[one["rule"], one["version"]] for one in steps]
+        state.purchases[row["activity_id"]] = [rule for rule in named if rule.terms.nth is not None]
+
+
 async def load_history_into(connection: Connection, state: State, *, partner_ids: Sequence[int]) -> None:
     """The whole journal of these partners, and the points that it still stands for.
 
@@ -271,6 +315,7 @@ async def save_state(connection: Connection, state: State) -> None:
         _write_completions(state),
         _write_awards(state),
         _write_partners(state),
+        *([write_usage(program_id=program_id, counters=state.counters)] if state.counters.usage else ()),
         outbox.leave(
             program_id=program_id,
             partner_ids=list(state.partners),
@@ -279,6 +324,7 @@ async def save_state(connection: Connection, state: State) -> None:
     )
     failpoints.reach("pipeline.counted")
     await save_books(connection, program_id=program_id, books=state.books, transactions=state.transactions)
+    await take_budgets(connection, program_id=program_id, counters=state.counters)
 
 
 def _write_partners(state: State) -> Statement:

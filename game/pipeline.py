@@ -35,6 +35,7 @@ from game.loading import (
     load_history_into,
     load_idle_lots_into,
     load_lots_into,
+    load_purchases_into,
     load_state,
     lock_partners,
     save_state,
@@ -42,6 +43,8 @@ from game.loading import (
 from game.plan import Plan, Plans
 from game.state import Moment, PartnerState, State
 from game.timing import tell_batch
+from loyalty.earning.counters import UsageKey
+from loyalty.earning.counts import BudgetMoved
 from loyalty.ledger.books import Lot, Transaction
 from metrics.counting import whole
 from metrics.rules import POINTS, MeterKey, Placed
@@ -53,6 +56,9 @@ REJECTED: Final = "REJECTED"
 
 IDS_PER_ACTIVITY: Final = 4
 """Its own, its transaction's, and those of a mission's reward and its lot. The lots that rules grant come on top."""
+
+BUDGET_ATTEMPTS: Final = 3
+"""How often a batch may find that others took of a budget, before it keeps them from it."""
 
 plans: Final = Plans()
 
@@ -130,6 +136,7 @@ async def record(
     if not 1 <= len(activities) <= MAX_ACTIVITIES:
         raise WrongSize(f"a batch has 1 to {MAX_ACTIVITIES:,} activities", field=("activities",))
     plenty = 1
+    budgets_moved = 0
     watch = Stopwatch()
     attempts = 0
 
@@ -137,7 +144,10 @@ async def record(
         nonlocal attempts
         attempts += 1
         watch.start()
-        outcomes = await _record(program_id, activities, clock.now(), history, plenty, settle, watch)
+        hold_budgets = budgets_moved >= BUDGET_ATTEMPTS
+        outcomes = await _record(
+            program_id, activities, clock.now(), history, plenty, hold_budgets, settle, watch
+        )
         failpoints.reach("pipeline.committed")
         return outcomes
 
@@ -148,6 +158,8 @@ async def record(
             plans.forget(program_id)
         except IdsExhausted:
             plenty *= 4
+        except BudgetMoved:
+            budgets_moved += 1
         else:
             told = ((one.status, len(given.lines)) for one, given in zip(outcomes, activities, strict=True))
             tell_batch(watch, told, attempts=attempts)
@@ -160,12 +172,13 @@ async def _record(
     now: datetime,
     history: datetime | None,
     plenty: int,
+    hold_budgets: bool,
     settle: Settle | None,
     watch: Stopwatch,
 ) -> list[Outcome]:
     plan = await plans.get(program_id)
     async with transaction() as connection:
-        outcomes = await _decide(connection, plan, activities, now, history, plenty, watch)
+        outcomes = await _decide(connection, plan, activities, now, history, plenty, hold_budgets, watch)
         if settle is not None:
             await settle(connection, outcomes)
         failpoints.reach("pipeline.written")
@@ -180,6 +193,7 @@ async def _decide(
     now: datetime,
     history: datetime | None,
     plenty: int,
+    hold_budgets: bool,
     watch: Stopwatch,
 ) -> list[Outcome]:
     refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
@@ -198,7 +212,7 @@ async def _decide(
             if isinstance(one, Refusal)
         ]
     ids_wanted = (IDS_PER_ACTIVITY + plan.earning.most_grants) * len(activities) * plenty
-    batch = Batch(plan, await take_ids(connection, ids_wanted), now, history)
+    batch = Batch(plan, await take_ids(connection, ids_wanted), now, history, hold_budgets)
     watch.split("check")
     await batch.prepare(connection, candidates, watch)
     outcomes = [
@@ -229,11 +243,14 @@ def when(one: Placed) -> tuple[int, datetime]:
 class Batch:
     """A batch between its first lock and its commit."""
 
-    def __init__(self, plan: Plan, ids: Ids, now: datetime, history: datetime | None) -> None:
+    def __init__(
+        self, plan: Plan, ids: Ids, now: datetime, history: datetime | None, hold_budgets: bool
+    ) -> None:
         self.plan = plan
         self.ids = ids
         self.now = now
         self.history = history
+        self.hold_budgets = hold_budgets
         self.claims: dict[tuple[str, str], Claim] = {}
         self.known: dict[tuple[str, str], Claim] = {}
         self.accepted: dict[tuple[str, str], Claim] = {}
@@ -271,6 +288,8 @@ class Batch:
             ids=self.ids,
             partners=self.partners,
             keys=self._keys(originals),
+            usage=self._usage_keys(originals),
+            hold_budgets=self.hold_budgets,
         )
         self.state.originals.update(originals)
         until = max(draft.posted_at for draft in self.drafts.values())
@@ -317,6 +336,16 @@ class Batch:
             keys |= self.plan.counting.reach(original.activity)
         return keys
 
+    def _usage_keys(self, originals: dict[tuple[str, str], Original]) -> set[UsageKey]:
+        """Where what earning rules gave may be counted, or given back."""
+        earning = self.plan.earning
+        placed: list[Placed] = [*self.drafts.values(), *(one.activity for one in originals.values())]
+        return {
+            key
+            for one in (placed if earning.has_counters else ())
+            for key in earning.usage_keys(one.kind, partner_id=one.partner_id, local_date=one.local_date)
+        }
+
     async def _load_for_returns(self, connection: Connection, fresh: Sequence[Candidate]) -> None:
         """Lots that may be recalled, and the journal of the partners whose last counted activity may come back."""
         returns = [one for one in fresh if one.given.kind == RETURN]
@@ -327,6 +356,8 @@ class Batch:
         partner_ids = sorted({one.partner_id for one in returns})
         activity_ids = [original.activity.id for original in state.originals.values()]
         await load_lots_into(connection, state, partner_ids=partner_ids, activity_ids=activity_ids)
+        if self.plan.earning.numbers_purchases:
+            await load_purchases_into(connection, state, activity_ids=activity_ids)
         reached = {(key[2], meter.reached_at) for key, meter in state.meters.items()}
         in_need = {
             one.partner_id

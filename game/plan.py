@@ -17,7 +17,10 @@ from base.database import Connection, snapshot
 from base.errors import NotFound
 from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
-from loyalty.earning.rules import Earning, EarningRule, RateBasis
+from loyalty.earning.rules import Earning
+from loyalty.earning.shares import RateBasis
+from loyalty.earning.terms import Terms
+from loyalty.earning.versions import EarningRule
 from loyalty.ledger.policies import Policies
 from loyalty.tiers.queries import load_rules
 from loyalty.tiers.rules import Ladder
@@ -39,8 +42,10 @@ FROM meter_series s JOIN metric m ON m.program_id = s.program_id AND m.id = s.me
 WHERE s.program_id = $1 ORDER BY s.id
 """
 RULES: Final = """
-SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at
-FROM earning_rule WHERE program_id = $1 ORDER BY id
+SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at, terms, effective_from,
+       ended_at, first_value(id) OVER versions AS root,
+       min(effective_from) OVER (versions ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until
+FROM earning_rule WHERE program_id = $1 WINDOW versions AS (PARTITION BY key ORDER BY version)
 """
 MISSIONS: Final = """
 SELECT id, key, version, audience, rewards, published_at, ended_at
@@ -181,6 +186,11 @@ def _rule(row: Mapping[str, Any]) -> EarningRule:
         rate=row["rate"].normalize(),
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
+        terms=Terms.from_json(orjson.loads(row["terms"])),
+        root=row["root"],
+        effective_from=row["effective_from"],
+        until=row["until"],
+        ended_at=row["ended_at"],
     )
 
 

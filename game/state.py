@@ -1,7 +1,7 @@
 """What a batch decides on: all the state of its partners, held in memory between one load and one write."""
 
 from bisect import insort_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,6 +13,8 @@ from base.ids import Ids
 from game.badges.rules import Award
 from game.missions.rules import Completion
 from game.plan import Plan
+from loyalty.earning.counters import Counters
+from loyalty.earning.versions import EarningRule
 from loyalty.ledger.books import Books, Lot, Transaction
 from loyalty.tiers.changes import TierChange
 from loyalty.tiers.reviews import Review
@@ -74,6 +76,10 @@ class State:
     standings: dict[int, Standing]
     completions: dict[tuple[int, int], Completion]
     awards: dict[tuple[int, int, int], Award]
+    counters: Counters = field(default_factory=lambda: Counters({}, {}))
+    """What earning rules have given so far, where they give no more than so much."""
+    purchases: dict[int, Sequence[EarningRule]] = field(default_factory=dict)
+    """By activity id, the rules that counted it as a purchase."""
     filled_through: dict[int, int] = field(default_factory=dict)
     """Of the series that are being filled, the last partner whose past is in it."""
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)

@@ -7,9 +7,16 @@ facts share what they have in common and point at their own last step by its pla
 The steps, and what they carry besides `step` and `on`:
 
     activity          kind, source, externalId: where it began
-    rule              rule, version, basis (ACTIVITY, QUANTITY, AMOUNT), rate, counted
+    rule              rule, version, basis (ACTIVITY, QUANTITY, AMOUNT), rate, counted, and size where steps earn
+    band              least, rate: the whole earns the rate of the quantity that it reached
+    full_steps        size, times: how many full steps were counted
     multiplier        tier, multiplier
+    boost             segment, multiplier
     points            exact, points, unit: floored once
+    cap               per (ACTIVITY, DAY, MONTH, PARTNER), limit, used (before), points (left of them), unit
+    budget            limit, used (before), points (left of them), unit
+    withheld          rule, version, why (cap, budget, nth, group …), and its numbers: it was met, and paid nothing
+    outside           rules: [rule, version, condition], those that would have paid a partner of their audience
     lot               maturesOn, expiresOn (local days, or null), sliding: what is earned puts off the expiry
     renewed           until (local day): it put off the expiry of points that are kept alive by earning
     matured           points, unit, lots: they were pending
@@ -47,8 +54,15 @@ Step: TypeAlias = dict[str, Any]
 STEPS = (
     "activity",
     "rule",
+    "band",
+    "full_steps",
     "multiplier",
+    "boost",
     "points",
+    "cap",
+    "budget",
+    "withheld",
+    "outside",
     "lot",
     "renewed",
     "matured",

@@ -34,6 +34,7 @@ from game.missions.service import (
 )
 from game.pipeline import Outcome, record
 from game.review import review_program
+from loyalty.earning.inputs import TermsInput
 from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule
 from loyalty.tiers.service import TierInput, TierLadderInput, set_tier_ladder
 from metrics.rules import Measure
@@ -201,16 +202,18 @@ class World:
         amount: Amount | None = None,
         tiers: Sequence[str] = (),
         audience: AudienceInput | None = None,
+        terms: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        """An earning rule: so many points per activity, unit or money unit."""
+        """An earning rule: so many points per activity, unit or money unit. `terms` are those of `TermsInput`."""
         per = PointsPer(
             activity=activity,
             quantity=None if quantity is None else Decimal(quantity),
             amount=None if amount is None else Decimal(amount),
         )
         audience = AudienceInput(tiers=list(tiers)) if tiers else audience
-        rule = EarningRuleInput(key, key.title(), kind, per, audience=audience, **more)
+        asked = TermsInput(**(terms or {}))
+        rule = EarningRuleInput(key, key.title(), kind, per, audience=audience, terms=asked, **more)
         await create_earning_rule(program_id=self.program_id, rule=rule, tiers=tiers, now=self.clock.now())
 
     async def ladder(
@@ -406,6 +409,12 @@ EVERYTHING: Final = {
         FROM lot l JOIN partner p ON p.program_id = l.program_id AND p.id = l.partner_id
         LEFT JOIN activity a ON a.program_id = l.program_id AND a.id = l.activity_id
         LEFT JOIN earning_rule r ON r.program_id = l.program_id AND r.id = l.rule_id WHERE l.program_id = $1
+    """,
+    "usage": """
+        SELECT p.code, r.key, u.period, u.starts_on, u.points, u.activities
+        FROM earning_usage u JOIN partner p ON p.program_id = u.program_id AND p.id = u.partner_id
+        JOIN earning_rule r ON r.program_id = u.program_id AND r.id = u.rule_id
+        WHERE u.program_id = $1 AND (u.points, u.activities) <> (0, 0)
     """,
     "facts": """
         SELECT p.code, a.external_id, t.because, t.facts

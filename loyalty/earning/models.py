@@ -20,6 +20,12 @@ class EarningRule(Model):
     rate = fields.DecimalField(max_digits=24, decimal_places=6)
     starts_at = fields.DatetimeField(null=True)
     ends_at = fields.DatetimeField(null=True)
+    terms = fields.JSONField[dict[str, object]](default=dict, db_default={})
+    """What it asks beside, and how much it gives at most: `loyalty.earning.terms`."""
+    effective_from = fields.DatetimeField(null=True)
+    """From when on this version holds; the first one always did."""
+    ended_at = fields.DatetimeField(null=True)
+    """Set once, on all versions, when the rule is ended."""
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

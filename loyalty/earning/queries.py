@@ -1,5 +1,6 @@
 """Reads of the earning rules."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,20 +9,28 @@ from typing import Any, Final
 import orjson
 
 from base.database import Connection
+from loyalty.earning.terms import Terms
 
-# The newest version of each rule.
-RULES: Final = """
-SELECT DISTINCT ON (key)
-       id, key, version, name, activity_kind, basis, rate, starts_at, ends_at, line_filter, audience
-FROM earning_rule WHERE program_id = $1 ORDER BY key, version DESC
+RULE: Final = """
+SELECT id, first_value(id) OVER (PARTITION BY key ORDER BY version) AS root, key, version, name, activity_kind, basis,
+       rate, starts_at, ends_at, line_filter, audience, terms, effective_from, ended_at
+FROM earning_rule WHERE program_id = $1
 """
+# The newest version of each rule.
+NEWEST: Final = f"SELECT DISTINCT ON (key) * FROM ({RULE}) r ORDER BY key, version DESC"  # noqa: S608  # a constant
+VERSIONS: Final = f"{RULE} AND key = $2 ORDER BY version DESC"
+BUDGETS: Final = (
+    "SELECT rule_id, spent FROM earning_budget WHERE program_id = $1 AND rule_id = ANY($2::bigint[])"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """An earning rule as it stands. `rate` is points per `basis`: ACTIVITY, QUANTITY or AMOUNT."""
+    """A version of an earning rule. `rate` is points per `basis`: ACTIVITY, QUANTITY or AMOUNT; `root` the first
+    version's id."""
 
     id: int
+    root: int
     key: str
     version: int
     name: str
@@ -32,23 +41,36 @@ class RuleRow:
     ends_at: datetime | None
     line_filter: dict[str, Any]
     audience: dict[str, Any]
+    terms: Terms
+    effective_from: datetime | None
+    ended_at: datetime | None
+
+    def state(self, now: datetime) -> str:
+        """SCHEDULED, LIVE or ENDED, as rules are at this instant."""
+        ends = [one for one in (self.ends_at, self.ended_at) if one is not None]
+        if ends and min(ends) <= now:
+            return "ENDED"
+        return "SCHEDULED" if self.starts_at is not None and self.starts_at > now else "LIVE"
+
+
+def read_rule(row: Mapping[str, Any]) -> RuleRow:
+    """A row of `RULE`."""
+    columns = dict(row)
+    for name in ("line_filter", "audience", "terms"):
+        columns[name] = orjson.loads(columns[name])
+    return RuleRow(**{**columns, "terms": Terms.from_json(columns["terms"])})
 
 
 async def load_rules(connection: Connection, *, program_id: int) -> list[RuleRow]:
-    """All earning rules of the program, by key."""
-    return [
-        RuleRow(
-            id=row["id"],
-            key=row["key"],
-            version=row["version"],
-            name=row["name"],
-            activity_kind=row["activity_kind"],
-            basis=row["basis"],
-            rate=row["rate"],
-            starts_at=row["starts_at"],
-            ends_at=row["ends_at"],
-            line_filter=orjson.loads(row["line_filter"]),
-            audience=orjson.loads(row["audience"]),
-        )
-        for row in await connection.fetch(RULES, program_id)
-    ]
+    """All earning rules of the program in their newest version, by key."""
+    return [read_rule(row) for row in await connection.fetch(NEWEST, program_id)]
+
+
+async def load_versions(connection: Connection, *, program_id: int, key: str) -> list[RuleRow]:
+    """A rule's versions, newest first."""
+    return [read_rule(row) for row in await connection.fetch(VERSIONS, program_id, key)]
+
+
+async def load_budgets(connection: Connection, *, program_id: int, roots: Sequence[int]) -> dict[int, int]:
+    """What rules with a budget have given of it, by root."""
+    return {row["rule_id"]: row["spent"] for row in await connection.fetch(BUDGETS, program_id, roots)}

@@ -1,76 +1,63 @@
-"""How an activity becomes points, and how a return takes its share of them back. Pure.
+"""How an activity becomes points: what each rule pays for it, and why one that it matches pays less, or nothing. Pure.
 
-Points are floored once per rule and activity, after the tier's multiplier.
+Points are floored once per rule and activity, after the multipliers; then the caps cut them, and last the budget.
+
+A rule whose conditions fail that anybody can look up later (its kind, dates, hours, lines) leaves nothing behind.
+Whether a partner was in the audience, and how far caps, budgets and counts had come, cannot be looked up: what such
+conditions withheld is told (`Withheld`) and kept with the activity.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_FLOOR, Decimal
-from enum import StrEnum
-from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 from activity.rules import ZERO, Line, Product
 from base.numbers import EXACT
-from loyalty.ledger.books import Basis, Lot
-from metrics.rules import ONE, Countable, LineFilter
-from partners.rules import Audience, PartnerView
-
-
-class RateBasis(StrEnum):
-    """What a rule's rate is per."""
-
-    ACTIVITY = "ACTIVITY"
-    QUANTITY = "QUANTITY"
-    AMOUNT = "AMOUNT"
-
-
-@dataclass(frozen=True, slots=True)
-class EarningRule:
-    """One version of a rule. `rate` is points per activity, unit or money unit."""
-
-    id: int
-    key: str
-    version: int
-    activity_kind: str
-    filter: LineFilter
-    audience: Audience
-    basis: RateBasis
-    rate: Decimal
-    starts_at: datetime | None
-    ends_at: datetime | None
-
-    def runs_at(self, instant: datetime) -> bool:
-        """Whether the rule holds for what occurred then."""
-        return (self.starts_at is None or self.starts_at <= instant) and (
-            self.ends_at is None or instant < self.ends_at
-        )
-
-
-class Grant(NamedTuple):
-    """Points of one rule for one activity, with the numbers that made them."""
-
-    rule: EarningRule
-    counted: Decimal
-    exact: Decimal
-    points: int
-    basis: Basis
+from loyalty.earning.counters import Counters, UsageKey, usage_start
+from loyalty.earning.grants import Decision, Grant, Withheld, Worth, choose, limit, value
+from loyalty.earning.shares import count, weigh
+from loyalty.earning.terms import Band, CapPeriod
+from loyalty.earning.versions import EarningRule
+from metrics.rules import Countable
+from partners.rules import PartnerView
 
 
 class Earning:
-    """A program's rules, arranged by the kind of activity. What a product matches is found out once."""
+    """A program's rules, arranged by the kind of activity. What a product matches is found out once.
+
+    `most_grants`: how many rules may grant for one activity. `has_counters`: whether any goes by what it gave so far;
+    `numbers_purchases`: whether any goes by the number of a purchase.
+    """
 
     def __init__(self, rules: Iterable[EarningRule]) -> None:
         self._by_kind: dict[str, list[EarningRule]] = {}
-        for rule in rules:
+        self.by_id: Final[dict[int, EarningRule]] = {}
+        self.by_name: Final[dict[tuple[str, int], EarningRule]] = {}
+        for rule in sorted(rules, key=lambda one: (one.root, one.version)):
+            self.by_id[rule.id] = self.by_name[rule.key, rule.version] = rule
             self._by_kind.setdefault(rule.activity_kind, []).append(rule)
         self._matches: dict[tuple[str, int], list[int]] = {}
+        self._counted_by: Final[dict[str, set[tuple[int, CapPeriod]]]] = {}
+        for rule in self.by_id.values():
+            periods = {*rule.capped, *([rule.terms.nth.per] if rule.terms.nth else ())}
+            if periods:
+                self._counted_by.setdefault(rule.activity_kind, set()).update(
+                    (rule.root, per) for per in periods
+                )
+        roots = ({one.root for one in of_kind} for of_kind in self._by_kind.values())
+        self.most_grants: Final = max(map(len, roots), default=0)
+        self.has_counters: Final = bool(self._counted_by) or any(
+            one.terms.budget is not None for one in self.by_id.values()
+        )
+        self.numbers_purchases: Final = any(one.terms.nth for one in self.by_id.values())
 
-    @property
-    def most_grants(self) -> int:
-        """How many rules may grant points for one activity."""
-        return max(map(len, self._by_kind.values()), default=0)
+    def usage_keys(self, kind: str, *, partner_id: int, local_date: date) -> list[UsageKey]:
+        """Where an activity of this kind may be counted, or what it was counted for may come back."""
+        return [
+            (root, partner_id, per.value, usage_start(per, local_date))
+            for root, per in self._counted_by.get(kind, ())
+        ]
 
     def _of_product(self, kind: str, product: Product) -> list[int]:
         """The places of the rules that the product matches."""
@@ -94,80 +81,31 @@ class Earning:
                     counted.setdefault(place, []).append(line)
         return counted
 
-    def grants(self, activity: Countable, *, partner: PartnerView, multiplier: Decimal) -> list[Grant]:
-        """What the activity earns, rule by rule. `partner` and `multiplier` are from before the activity."""
-        found = []
+    def decide(
+        self, activity: Countable, *, partner: PartnerView, multiplier: Decimal, counters: Counters
+    ) -> Decision:
+        """What the activity earns. `partner` and the tier's `multiplier` are from before the activity."""
+        decision = Decision([], [], [])
+        rules = self._by_kind.get(activity.kind, ())
+        grouped = False
         for place, lines in sorted(self._counted(activity).items(), key=lambda item: item[0]):
-            rule = self._by_kind[activity.kind][place]
-            if not rule.runs_at(activity.occurred_at) or not rule.audience.admits(partner):
+            rule = rules[place]
+            if not rule.runs_at(activity.occurred_at):
                 continue
-            counted = count(rule.basis, lines)
-            exact = EXACT.multiply(EXACT.multiply(counted, rule.rate), multiplier)
-            points = int(exact.to_integral_value(ROUND_FLOOR))
-            if points > 0:
-                found.append(Grant(rule, counted, exact, points, weigh(rule.basis, lines)))
-        return found
-
-
-def count(basis: RateBasis, lines: Sequence[Line]) -> Decimal:
-    """What the rate is multiplied by."""
-    if basis is RateBasis.AMOUNT:
-        return sum([line.amount for line in lines], ZERO)
-    if basis is RateBasis.QUANTITY:
-        return sum([line.quantity for line in lines], ZERO)
-    return ONE
-
-
-def weigh(basis: RateBasis, lines: Sequence[Line]) -> Basis:
-    """What each line weighs in the points: what was counted; per activity its amount, or alike where all are free."""
-    if basis is RateBasis.QUANTITY:
-        weights = [line.quantity for line in lines]
-    else:
-        weights = [line.amount for line in lines]
-        if not any(weights):
-            weights = [ONE] * len(lines)
-    return [(line.number, format(weight, "f")) for line, weight in zip(lines, weights, strict=True)]
-
-
-WHOLE: Final = Fraction(1)
-
-
-def returned_share(
-    basis: Basis, *, lines: Sequence[Line], left: Mapping[int, tuple[Decimal, Decimal]]
-) -> Fraction:
-    """The part of what a lot was granted for that has come back so far: exactly 1 once all of it has.
-
-    `lines` are the activity's, numbered from 1 in their order; only those of `basis` are looked at.
-    """
-    total = sum([Decimal(weight) for _, weight in basis], ZERO)
-    if not total:
-        return WHOLE
-    whole = ZERO
-    # By the quantity that was sold: weight × quantity that came back. What is divided by the same is added up first.
-    partly: dict[Decimal, Decimal] = {}
-    for number, weight in basis:
-        sold, kept = lines[number - 1].quantity, left[number][0]
-        if kept == sold:
-            continue
-        if kept:
-            gone = EXACT.multiply(Decimal(weight), sold - kept)
-            partly[sold] = EXACT.add(partly.get(sold, ZERO), gone)
-        else:
-            whole += Decimal(weight)
-    return _add(whole, partly) / Fraction(total)
-
-
-def _add(whole: Decimal, partly: Mapping[Decimal, Decimal]) -> Fraction:
-    """`whole` and each part divided by its key. Reduced once, at the end: a sum of many fractions grows long."""
-    numerator, denominator = whole.as_integer_ratio()
-    for divisor, part in partly.items():
-        above, below = part.as_integer_ratio()
-        over, under = divisor.as_integer_ratio()
-        numerator = numerator * below * over + above * under * denominator
-        denominator *= below * over
-    return Fraction(numerator, denominator)
-
-
-def recallable(lot: Lot, share: Fraction) -> int:
-    """Points a return may still take for this lot once `share` of its basis came back; the remainder goes last."""
-    return int(lot.granted * share) - lot.recalled - lot.waived
+            if rule.asks_clock and rule.terms.clock_failure(activity.occurred_at, partner.time_zone):
+                continue
+            failure = rule.audience.failure(partner)
+            if failure is not None:
+                decision.withheld.append(Withheld(rule, "audience", {"condition": failure}))
+            elif rule.is_plain:
+                counted = count(rule.basis, lines)
+                exact = EXACT.multiply(EXACT.multiply(counted, rule.rate), multiplier)
+                points = int(exact.to_integral_value(ROUND_FLOOR))
+                if points > 0:
+                    worth = Worth(counted, counted, Band(ZERO, rule.rate), exact)
+                    decision.grants.append(Grant(rule, worth, points, weigh(rule.basis, lines)))
+            elif rule.admits_basket(activity.lines):
+                grouped = grouped or rule.terms.group is not None
+                worth = value(rule, lines, segments=partner.segments, multiplier=multiplier)
+                limit(decision, rule, lines, worth, activity=activity, counters=counters)
+        return choose(decision) if grouped else decision

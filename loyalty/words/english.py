@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from loyalty.words.english_rules import WORDS as RULES
 from loyalty.words.speech import Sentence, Speech
 
 
@@ -37,18 +38,6 @@ SPEECH: Final = Speech(
     },
     points_word=_points,
 )
-
-
-def _rule(step: Mapping[str, Any], say: Speech) -> str:
-    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
-    counted = say.number(step["counted"])
-    match step["basis"]:
-        case "ACTIVITY":
-            return f"{name}, version {step['version']}: {rate} for each activity"
-        case "QUANTITY":
-            return f"{name}, version {step['version']}: {rate} for each unit, {counted} counted"
-        case _:
-            return f"{name}, version {step['version']}: {rate} for each unit of money, {counted} counted"
 
 
 def _floored(step: Mapping[str, Any], say: Speech) -> str:
@@ -139,7 +128,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Activity",
         lambda s, say: f"{say.kind(s['kind'])} {s['externalId']}, reported by {s['source']}",
     ),
-    "rule": ("Earning rule", _rule),
+    **RULES,
     "multiplier": (
         "Tier",
         lambda s, say: f"{say.bare('tier', s['tier'])} multiplies by {say.number(s['multiplier'])}",

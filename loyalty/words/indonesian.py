@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from loyalty.words.indonesian_rules import WORDS as RULES
 from loyalty.words.speech import Sentence, Speech
 
 SPEECH: Final = Speech(
@@ -32,18 +33,6 @@ SPEECH: Final = Speech(
     },
     points_word=lambda written, single: f"{written} poin",
 )
-
-
-def _rule(step: Mapping[str, Any], say: Speech) -> str:
-    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
-    counted = say.number(step["counted"])
-    match step["basis"]:
-        case "ACTIVITY":
-            return f"{name}, versi {step['version']}: {rate} untuk setiap aktivitas"
-        case "QUANTITY":
-            return f"{name}, versi {step['version']}: {rate} untuk setiap satuan, dihitung {counted}"
-        case _:
-            return f"{name}, versi {step['version']}: {rate} untuk setiap satuan uang, dihitung {counted}"
 
 
 def _floored(step: Mapping[str, Any], say: Speech) -> str:
@@ -136,7 +125,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Aktivitas",
         lambda s, say: f"{say.kind(s['kind'])} {s['externalId']}, dilaporkan oleh {s['source']}",
     ),
-    "rule": ("Aturan poin", _rule),
+    **RULES,
     "multiplier": (
         "Tingkat",
         lambda s, say: f"{say.bare('tier', s['tier'])} mengalikan dengan {say.number(s['multiplier'])}",

@@ -287,8 +287,8 @@ async def test_refusals_of_configuration_say_where() -> None:
         "INVALID_TIME_ZONE",
         ["partners", "0", "timeZone"],
     )
-    rule = {"key": "r", "name": "R", "activityKind": "SALE", "pointsPer": {"activity": 1}, "lockDays": 3}
-    assert await refused("earningRuleCreate", rule) == ("NOT_SUPPORTED", ["lockDays"])
+    rule = {"key": "r", "name": "R", "activityKind": "SALE", "pointsPer": {"activity": 1}, "lockDays": -3}
+    assert await refused("earningRuleCreate", rule) == ("NEGATIVE", ["lockDays"])
     assert await refused("earningRuleCreate", {**rule, "lockDays": 0, "pointsPer": {"amount": "0"}}) == (
         "NOT_POSITIVE",
         ["pointsPer", "amount"],

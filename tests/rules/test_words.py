@@ -1,18 +1,45 @@
 """Every step of a because has words in every language, with its numbers in them."""
 
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from loyalty.because import STEPS
-from loyalty.words import LANGUAGES, Reader, choose_language, explain
+from loyalty.words import LANGUAGES, Reader, choose_language, english_rules, explain, indonesian_rules
+
+WITHHELD: list[dict[str, Any]] = [
+    {"why": "cap", "per": "DAY", "limit": 500, "used": 500},
+    {"why": "budget", "limit": 10000},
+    {"why": "nth", "number": 5, "repeats": True, "per": "PARTNER", "place": 3},
+    {"why": "nth", "number": 1, "repeats": False, "per": "MONTH", "place": 2},
+    {"why": "group", "group": "welcome", "winner": "other", "points": 5},
+    {"why": "audience", "condition": "region"},
+    {"why": "kind", "kind": "VISIT"},
+    {"why": "later", "on": "2026-11-21"},
+    {"why": "not_begun", "on": "2026-11-21"},
+    {"why": "over", "on": "2026-10-31"},
+    {"why": "lines"},
+    {"why": "basket", "worth": "40", "least": "100"},
+    {"why": "basket", "worth": "4000", "most": "1000"},
+    {"why": "weekday", "weekdays": [1, 5], "weekday": 7},
+    {"why": "hours", "opens": "16:00", "closes": "18:00", "at": "15:20"},
+    {"why": "step", "counted": "7000", "size": "10000"},
+    {"why": "band", "counted": "3"},
+    {"why": "rounding", "exact": "0.35"},
+]
+"""What activities are told of rules that paid nothing."""
 
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "activity": [{"kind": "SALE", "source": "pos", "externalId": "A-1"}],
     "rule": [
         {"rule": "base", "version": 2, "basis": basis, "rate": "0.5", "counted": "1234.50"}
         for basis in ("ACTIVITY", "QUANTITY", "AMOUNT")
-    ],
+    ]
+    + [{"rule": "base", "version": 2, "basis": "AMOUNT", "rate": "1", "counted": "35000", "size": "10000"}],
+    "band": [{"least": "50", "rate": "3"}],
+    "full_steps": [{"size": "10000", "times": "3"}],
+    "boost": [{"segment": "vip", "multiplier": "1.5"}],
     "multiplier": [{"tier": "gold", "multiplier": "1.5"}],
     "points": [
         {"exact": "925.875", "points": 925, "unit": "POINT"},
@@ -31,6 +58,13 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "captured": [{"purpose": "a kettle", "asked": None, "points": 500, "unit": "POINT"}],
     "released": [{"points": 1, "unit": "POINT"}],
     "repaid": [{"points": 5}, {"points": 5, "unit": "IDR"}],
+    "cap": [
+        {"per": "DAY", "limit": 500, "used": 450, "points": 50, "unit": "POINT"},
+        {"per": "ACTIVITY", "limit": 100, "used": 0, "points": 100, "unit": "POINT"},
+    ],
+    "budget": [{"limit": 10000, "used": 9960, "points": 40, "unit": "POINT"}],
+    "withheld": [{"rule": "base", "version": 2, **one} for one in WITHHELD],
+    "outside": [{"rules": [["base", 2, "region"], ["push", 1, "tier"]]}],
     "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
     "reversal": [
         {"granted": 100, "recalled": 0, "share": "0.333333333", "points": 33},
@@ -77,6 +111,11 @@ def test_every_step_has_words(language: str) -> None:
         reasons = explain([{"step": step, "on": None, **sample} for sample in carried], Reader(language))
         assert [reason.code for reason in reasons] == [step] * len(carried)
         assert all(reason.step and reason.detail and "None" not in reason.detail for reason in reasons)
+
+
+@pytest.mark.parametrize("rules", [english_rules, indonesian_rules])
+def test_every_reason_has_words(rules: ModuleType) -> None:
+    assert set(rules.WHY) == {one["why"] for one in WITHHELD}
 
 
 def test_numbers_are_written_as_the_language_does() -> None:

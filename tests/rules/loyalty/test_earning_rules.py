@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity.returns import Original
+from activity.rules import Activity
 from base.numbers import EXACT
-from loyalty.earning.rules import Earning, EarningRule, Grant, RateBasis, returned_share
+from loyalty.earning.counters import Counters
+from loyalty.earning.grants import Grant
+from loyalty.earning.rules import Earning
+from loyalty.earning.shares import RateBasis, returned_share
+from loyalty.earning.versions import EarningRule
 from metrics.rules import LineFilter
 from partners.rules import Audience
 from tests.rules.pieces import AT, COFFEE, SHOP, SOAP, TEA, make_activity, make_lines, taken
@@ -34,9 +39,10 @@ def make_rule(
     return EarningRule(id_, f"rule-{id_}", 1, kind, line_filter, audience, basis, D(rate), starts_at, ends_at)
 
 
-def grants(*rules: EarningRule, multiplier: str | int = 1) -> list[Grant]:
-    sold = make_activity((TEA, 2, "10.50"), (SOAP, 3, "4.25"), (COFFEE, 1, 0))
-    return Earning(rules).grants(sold, partner=SHOP, multiplier=D(multiplier))
+def grants(*rules: EarningRule, multiplier: str | int = 1, of: Activity | None = None) -> list[Grant]:
+    sold = of or make_activity((TEA, 2, "10.50"), (SOAP, 3, "4.25"), (COFFEE, 1, 0))
+    decided = Earning(rules).decide(sold, partner=SHOP, multiplier=D(multiplier), counters=Counters({}, {}))
+    return decided.grants
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_what_a_rule_grants(rule: EarningRule, points: list[int]) -> None:
 
 def test_each_rule_is_floored_by_itself_after_the_multiplier() -> None:
     found = grants(make_rule(rate="0.1"), make_rule(rate="0.1", id_=2), multiplier="1.3")
-    assert [(one.exact, one.points) for one in found] == [(D("1.9175"), 1)] * 2
+    assert [(one.worth.exact, one.points) for one in found] == [(D("1.9175"), 1)] * 2
 
 
 def test_an_activity_without_lines_earns_by_rules_that_ask_nothing_of_lines() -> None:
@@ -72,7 +78,7 @@ def test_an_activity_without_lines_earns_by_rules_that_ask_nothing_of_lines() ->
     asking = make_rule(
         RateBasis.ACTIVITY, 5, kind="VISIT", id_=2, line_filter=LineFilter(skus=frozenset({"tea"}))
     )
-    (found,) = Earning([plain, asking]).grants(visit, partner=SHOP, multiplier=D(1))
+    (found,) = grants(plain, asking, of=visit)
     assert (found.rule.id, found.points, found.basis) == (1, 5, [])
     assert returned_share(found.basis, lines=(), left={}) == 1
 
@@ -92,7 +98,7 @@ def test_what_the_lines_weigh(basis: RateBasis, weights: list[str]) -> None:
 
 def test_free_lines_weigh_alike() -> None:
     free = make_activity((TEA, 5, 0), (SOAP, 1, 0))
-    (found,) = Earning([make_rule(RateBasis.ACTIVITY, 5)]).grants(free, partner=SHOP, multiplier=D(1))
+    (found,) = grants(make_rule(RateBasis.ACTIVITY, 5), of=free)
     assert found.basis == [(1, "1"), (2, "1")]
 
 
