@@ -53,7 +53,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     )
     | _fields(PROGRAM, "metrics earningRules earningRuleVersions segments programPolicy tierReviews")
     | _fields(ADJUSTING, "adjustments liability")
-    | _fields(READING | SENDING, "activity")
+    | _fields(READING | SENDING, "activity activityExplain")
+    | _fields(PROGRAM | SENDING, "earningPreview")
     | _fields(IMPORTING, "import imports"),
     "Mutation": _fields(
         SENDING, "activityRecord regionUpsert partnerUpsert productUpsert importCreate importResume"
@@ -146,6 +147,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         READING | SENDING,
         "source externalId kind partner occurredAt postedAt recordedAt currency lines stands facts",
     ),
+    "ActivityRule": _fields(READING | SENDING, "rule name version points unit because"),
+    "EarningPreview": _fields(PROGRAM | SENDING, "outcome rules"),
     "ActivityLine": _fields(
         READING | SENDING,
         "line sku quantity amount unit reportedQuantity reportedUnit quantityLeft amountLeft",
@@ -163,7 +166,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     **_page("ImportRefusal", IMPORTING),
     # ----------------------------------------------------------------------------------------- answers to mutations
     "ActivityRecordPayload": _fields(SENDING, "outcomes"),
-    "ActivityOutcome": _fields(SENDING, "externalId status error facts"),
+    "ActivityOutcome": _fields(PROGRAM | SENDING, "externalId status error facts"),
     "RegionUpsertPayload": _fields(SENDING, "regions"),
     "PartnerUpsertPayload": _fields(SENDING, "partners"),
     "ProductUpsertPayload": _fields(SENDING, "products"),

@@ -82,6 +82,7 @@ class Catalog:
         }
         return (
             {("rule", key): row.name for key, row in self.rules.items()}
+            | {("segment", key): row.name for key, row in self.segments.items()}
             | {("tier", key): row.name for key, row in self.tiers_by_key.items()}
             | {("badge", row.key): row.name for row in self.badges.values()}
             | {("mission", row.key): row.title for row in self.missions.values()}

@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import orjson
-
 from activity.journal import load_history, load_originals, save_activities
 from base import failpoints, outbox
 from base.database import Connection, Statement, execute_together, fetch_together
@@ -22,6 +20,7 @@ from loyalty.earning.counts import (
     take_budgets,
     write_usage,
 )
+from loyalty.earning.explaining import load_decided
 from loyalty.ledger.service import (
     build_books,
     load_lots,
@@ -63,11 +62,6 @@ POINTS_LEFT: Final = """
 SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NOT NULL), 0)::bigint AS earned,
        coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
 FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
-"""
-# What activities were told of the rules that counted them as purchases: the steps that name these.
-DECIDED: Final = """
-SELECT activity_id, because FROM ledger_transaction
-WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) AND key = 'activity/' || activity_id
 """
 # Rewards that no activity set off, and still stand; the local day is the partner's of then.
 REWARDS_APART: Final = """
@@ -262,10 +256,10 @@ async def load_meters_into(connection: Connection, state: State, *, keys: Collec
 async def load_purchases_into(connection: Connection, state: State, *, activity_ids: Sequence[int]) -> None:
     """The rules that counted these activities as purchases: those that numbered them, whether they paid or not."""
     rules = state.plan.earning.by_name
-    for row in await connection.fetch(DECIDED, state.plan.program_id, activity_ids):
-        steps = [one for one in orjson.loads(row["because"]) if one["step"] in ("rule", "withheld")]
-        named = [rules[one["rule"], one["version"]] for one in steps]
-        state.purchases[row["activity_id"]] = [rule for rule in named if rule.terms.nth is not None]
+    decided = await load_decided(connection, program_id=state.plan.program_id, activity_ids=activity_ids)
+    for activity_id, steps in decided.items():
+        named = [rules[one["rule"], one["version"]] for one in steps if one["step"] in ("rule", "withheld")]
+        state.purchases[activity_id] = [rule for rule in named if rule.terms.nth is not None]
 
 
 async def load_history_into(connection: Connection, state: State, *, partner_ids: Sequence[int]) -> None:

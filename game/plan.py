@@ -17,10 +17,8 @@ from base.database import Connection, snapshot
 from base.errors import NotFound
 from game.badges.rules import Badge
 from game.missions.rules import Mission, Objective
+from loyalty.earning.queries import load_earning
 from loyalty.earning.rules import Earning
-from loyalty.earning.shares import RateBasis
-from loyalty.earning.terms import Terms
-from loyalty.earning.versions import EarningRule
 from loyalty.ledger.policies import Policies
 from loyalty.tiers.queries import load_rules
 from loyalty.tiers.rules import Ladder
@@ -40,12 +38,6 @@ SELECT s.id, s.period, s.time_zone, s.starts_at, s.ends_at, s.filled_at IS NOT N
        m.id AS metric_id, m.key, m.activity_kinds, m.measure, m.line_filter
 FROM meter_series s JOIN metric m ON m.program_id = s.program_id AND m.id = s.metric_id
 WHERE s.program_id = $1 ORDER BY s.id
-"""
-RULES: Final = """
-SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at, terms, effective_from,
-       ended_at, first_value(id) OVER versions AS root,
-       min(effective_from) OVER (versions ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until
-FROM earning_rule WHERE program_id = $1 WINDOW versions AS (PARTITION BY key ORDER BY version)
 """
 MISSIONS: Final = """
 SELECT id, key, version, audience, rewards, published_at, ended_at
@@ -128,7 +120,7 @@ async def load_plan(connection: Connection, program_id: int) -> Plan:
         regions=await load_regions(connection, program_id),
         segments=await load_segments(connection, program_id=program_id),
         counting=Counting(series.values()),
-        earning=Earning([_rule(row) for row in await connection.fetch(RULES, program_id)]),
+        earning=await load_earning(connection, program_id=program_id),
         ladder=await load_rules(connection, program_id=program_id),
         missions={one.id: one for one in missions},
         missions_by_series=_by_series(
@@ -171,26 +163,6 @@ def _series(row: Mapping[str, Any], metric: Metric) -> Series:
         row["id"],
         metric,
         WindowSpec(Period(row["period"]), row["time_zone"], row["starts_at"], row["ends_at"]),
-    )
-
-
-def _rule(row: Mapping[str, Any]) -> EarningRule:
-    return EarningRule(
-        id=row["id"],
-        key=row["key"],
-        version=row["version"],
-        activity_kind=row["activity_kind"],
-        filter=LineFilter.from_json(orjson.loads(row["line_filter"])),
-        audience=Audience.from_json(orjson.loads(row["audience"])),
-        basis=RateBasis(row["basis"]),
-        rate=row["rate"].normalize(),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        terms=Terms.from_json(orjson.loads(row["terms"])),
-        root=row["root"],
-        effective_from=row["effective_from"],
-        until=row["until"],
-        ended_at=row["ended_at"],
     )
 
 

@@ -172,7 +172,7 @@ class Activity:
         return [fact_of(fact, context) for fact in found[id_]]
 
 
-async def _find(context: Context, source: str, external_id: str) -> Activity | None:
+async def find_activity(context: Context, source: str, external_id: str) -> Activity | None:
     """The activity of a key, where its partner is one that the caller may see."""
     key = (source, external_id)
     async with reading() as connection:
@@ -207,7 +207,7 @@ class ActivityQuery:
         description="An activity by its idempotency key: what was recorded, and what is left of it."
     )
     async def activity(self, info: Info, source: str, external_id: str) -> Activity | None:
-        return await _find(info.context, source, external_id)
+        return await find_activity(info.context, source, external_id)
 
 
 @strawberry.type

@@ -9,6 +9,7 @@ from api.ids import decode_id, read_cursor
 from api.schema.activity import ActivityQuery
 from api.schema.adjustment import AdjustmentQuery
 from api.schema.badge import BadgeQuery
+from api.schema.explanation import ExplanationQuery
 from api.schema.imports import ImportQuery
 from api.schema.leaderboard import Leaderboard
 from api.schema.liability import LiabilityQuery
@@ -92,6 +93,7 @@ class Query(
     MetricQuery,
     EarningRuleQuery,
     ActivityQuery,
+    ExplanationQuery,
     ImportQuery,
     StatementQuery,
     UnitQuery,

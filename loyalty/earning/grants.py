@@ -5,7 +5,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple
 
 from activity.rules import ZERO, Line
-from base.numbers import EXACT
+from base.numbers import EXACT, plain
 from loyalty.earning.counters import Counters
 from loyalty.earning.shares import RateBasis, count, weigh
 from loyalty.earning.terms import Band, Boost, CapPeriod
@@ -105,6 +105,9 @@ def limit(
     terms, day, partner_id = rule.terms, activity.local_date, activity.partner_id
     points = worth.points
     if points <= 0:
+        # Of multipliers alone nobody could tell later; all else that makes too little can be reckoned again.
+        if value(rule, lines).points > 0:
+            decision.withheld.append(Withheld(rule, "rounding", {"exact": plain(worth.exact)}))
         return
     if terms.nth is not None:
         decision.counted.append(rule)

@@ -9,7 +9,12 @@ from typing import Any, Final
 import orjson
 
 from base.database import Connection
+from loyalty.earning.rules import Earning
+from loyalty.earning.shares import RateBasis
 from loyalty.earning.terms import Terms
+from loyalty.earning.versions import EarningRule
+from metrics.rules import LineFilter
+from partners.rules import Audience
 
 RULE: Final = """
 SELECT id, first_value(id) OVER (PARTITION BY key ORDER BY version) AS root, key, version, name, activity_kind, basis,
@@ -19,6 +24,13 @@ FROM earning_rule WHERE program_id = $1
 # The newest version of each rule.
 NEWEST: Final = f"SELECT DISTINCT ON (key) * FROM ({RULE}) r ORDER BY key, version DESC"  # noqa: S608  # a constant
 VERSIONS: Final = f"{RULE} AND key = $2 ORDER BY version DESC"
+# All versions of all rules, with until when each holds.
+COMPILED: Final = """
+SELECT id, key, version, activity_kind, line_filter, audience, basis, rate, starts_at, ends_at, terms, effective_from,
+       ended_at, created_at, first_value(id) OVER versions AS root,
+       min(effective_from) OVER (versions ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until
+FROM earning_rule WHERE program_id = $1 WINDOW versions AS (PARTITION BY key ORDER BY version)
+"""
 BUDGETS: Final = (
     "SELECT rule_id, spent FROM earning_budget WHERE program_id = $1 AND rule_id = ANY($2::bigint[])"
 )
@@ -74,3 +86,29 @@ async def load_versions(connection: Connection, *, program_id: int, key: str) ->
 async def load_budgets(connection: Connection, *, program_id: int, roots: Sequence[int]) -> dict[int, int]:
     """What rules with a budget have given of it, by root."""
     return {row["rule_id"]: row["spent"] for row in await connection.fetch(BUDGETS, program_id, roots)}
+
+
+async def load_earning(connection: Connection, *, program_id: int) -> Earning:
+    """The program's rules, to decide by."""
+    return Earning([_compile(row) for row in await connection.fetch(COMPILED, program_id)])
+
+
+def _compile(row: Mapping[str, Any]) -> EarningRule:
+    return EarningRule(
+        id=row["id"],
+        key=row["key"],
+        version=row["version"],
+        activity_kind=row["activity_kind"],
+        filter=LineFilter.from_json(orjson.loads(row["line_filter"])),
+        audience=Audience.from_json(orjson.loads(row["audience"])),
+        basis=RateBasis(row["basis"]),
+        rate=row["rate"].normalize(),
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        terms=Terms.from_json(orjson.loads(row["terms"])),
+        root=row["root"],
+        effective_from=row["effective_from"],
+        until=row["until"],
+        ended_at=row["ended_at"],
+        created_at=row["created_at"],
+    )

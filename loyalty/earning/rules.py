@@ -13,13 +13,13 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from activity.rules import ZERO, Line, Product
-from base.numbers import EXACT
+from base.numbers import EXACT, plain
 from loyalty.earning.counters import Counters, UsageKey, usage_start
 from loyalty.earning.grants import Decision, Grant, Withheld, Worth, choose, limit, value
 from loyalty.earning.shares import count, weigh
 from loyalty.earning.terms import Band, CapPeriod
 from loyalty.earning.versions import EarningRule
-from metrics.rules import Countable
+from metrics.rules import ONE, Countable
 from partners.rules import PartnerView
 
 
@@ -104,6 +104,8 @@ class Earning:
                 if points > 0:
                     worth = Worth(counted, counted, Band(ZERO, rule.rate), exact)
                     decision.grants.append(Grant(rule, worth, points, weigh(rule.basis, lines)))
+                elif multiplier < ONE:
+                    decision.withheld.append(Withheld(rule, "rounding", {"exact": plain(exact)}))
             elif rule.admits_basket(activity.lines):
                 grouped = grouped or rule.terms.group is not None
                 worth = value(rule, lines, segments=partner.segments, multiplier=multiplier)

@@ -35,6 +35,7 @@ class EarningRule:
     effective_from: datetime | None = None
     until: datetime | None = None
     ended_at: datetime | None = None
+    created_at: datetime | None = None
     begins: datetime | None = field(init=False)
     ends: datetime | None = field(init=False)
     capped: tuple[CapPeriod, ...] = field(init=False)

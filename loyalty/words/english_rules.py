@@ -37,12 +37,12 @@ def _rule(step: Mapping[str, Any], say: Speech) -> str:
 def _cap(step: Mapping[str, Any], say: Speech) -> str:
     used = f", {say.number(step['used'])} of them given before" if step["used"] else ""
     left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"At most {say.points(step['limit'])} {PERIODS[step['per']]}{used}: {left} are paid"
+    return f"At most {say.points(step['limit'])} {PERIODS[step['per']]}{used}: that leaves {left}"
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
     left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Of the rule's budget of {say.points(step['limit'])}, {left} were left and are paid"
+    return f"Of the rule's budget of {say.points(step['limit'])} this was left: {left}"
 
 
 def _nth(step: Mapping[str, Any], say: Speech) -> str:

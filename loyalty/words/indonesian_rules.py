@@ -37,12 +37,12 @@ def _rule(step: Mapping[str, Any], say: Speech) -> str:
 def _cap(step: Mapping[str, Any], say: Speech) -> str:
     used = f", {say.number(step['used'])} di antaranya sudah diberikan" if step["used"] else ""
     left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Paling banyak {say.points(step['limit'])} {PERIODS[step['per']]}{used}: dibayar {left}"
+    return f"Paling banyak {say.points(step['limit'])} {PERIODS[step['per']]}{used}: sisanya {left}"
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
     left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Dari anggaran aturan sebesar {say.points(step['limit'])} tersisa {left}, dan itu dibayar"
+    return f"Dari anggaran aturan sebesar {say.points(step['limit'])} tersisa {left}"
 
 
 def _nth(step: Mapping[str, Any], say: Speech) -> str:

@@ -47,6 +47,15 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
     "segments": ("{ segments { key } }", "MARKETER FINANCE ADMIN"),
     "activity": ('{ activity(source: "pos", externalId: "a1") { kind } }', f"{READERS} INTEGRATION"),
+    "activityExplain": (
+        '{ activityExplain(source: "pos", externalId: "a1") { rule points because { detail } } }',
+        f"{READERS} INTEGRATION",
+    ),
+    "earningPreview": (
+        """{ earningPreview(activities: [{source: "pos", externalId: "z", kind: "SALE", partner: "shop",
+            occurredAt: "2026-11-20T07:00:00Z"}]) { outcome { status facts { id } } rules { rule } } }""",
+        "MARKETER FINANCE ADMIN INTEGRATION",
+    ),
     "import": ('{ import(id: "x") { id refusals { edges { node { line } } } } }', IMPORTERS),
     "imports": ("{ imports { edges { node { id state } } pageInfo { hasNextPage } } }", IMPORTERS),
 }

@@ -1,6 +1,7 @@
 """Changes through the door: a program set up from nothing, sold in, taken back; and what is answered to bad input."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from tests.api.door import Answer, Api, open_api
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "record-from-your-system.md"
+RULES: Final = PAGE.with_name("design-earning-rules.md")
 AT: Final = "2026-11-20T07:00:00+07:00"
 FACTS: Final = """outcomes {
     externalId status error { code message field } facts { __typename ... on PointsPosted { amount } }
@@ -324,6 +326,75 @@ async def test_the_earning_rule_of_the_documentation_earns() -> None:
     assert made["earningRuleCreate"] == {"earningRule": {"key": "base", "basis": "AMOUNT", "rate": "1"}}
     (outcome,) = await record(api, sold("A1"))
     assert {"__typename": "PointsPosted", "amount": 10} in outcome["facts"]
+
+
+async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itself() -> None:
+    """Push a product this month: one mutation; its preview, its reasons, its versions."""
+    api = await open_api()
+    world = api.world
+    regions = {"regions": [{"code": "java", "name": "Java", "parent": "ID"}]}
+    await api.change("ADMIN", "regionUpsert", regions, "regions { code }")
+    await world.partner("toko-sinar", "Asia/Jakarta", region="java")
+    await world.products(ProductInput("green-tea", "Green tea"))
+    documents = dict(
+        re.findall(r"^```graphql\n((?:query|mutation) (\w+).*?)^```$", RULES.read_text(), re.M | re.S)
+    )
+    push, ask_preview, ask_why = documents
+    made = await api.ask("MARKETER", push)
+    assert made["earningRuleCreate"] == {
+        "earningRule": {
+            "key": "push-green-tea-2026-12",
+            "version": 1,
+            "state": "SCHEDULED",
+            "budgetLeft": 250000,
+        }
+    }
+    world.clock.set(datetime(2026, 12, 6, tzinfo=UTC))
+    before = await world.everything()
+    (previewed,) = (await api.ask("MARKETER", ask_preview))["earningPreview"]
+    assert previewed["outcome"] == {
+        "status": "RECORDED", "error": None, "facts": [{"__typename": "PointsPosted"}]
+    }  # fmt: skip
+    (rule,) = previewed["rules"]
+    assert (rule["rule"], rule["points"]) == ("push-green-tea-2026-12", 120)
+    assert await world.everything() == before
+    activity = {
+        "source": "pos",
+        "externalId": "41452914799",
+        "kind": "SALE",
+        "partner": "toko-sinar",
+        "occurredAt": "2026-12-05T10:00:00+07:00",
+        "lines": [{"sku": "green-tea", "quantity": "200", "amount": "4000000"}],
+    }
+    await api.change("INTEGRATION", "activityRecord", {"activities": [activity]}, "outcomes { status }")
+    (why,) = (await api.ask("FINANCE", ask_why))["activityExplain"]
+    assert why["points"] == 600
+    assert [one["detail"] for one in why["because"]] == [
+        "Sale 41452914799, reported by pos",
+        "“Green tea in December”, version 1: 5 points for each unit, 200 counted",
+        "From 12 on, 5 points for each",
+        "1,000 points",
+        "At most 600 points of that month: that leaves 600 points",
+        "Pending until 19 December 2026, valid through 17 June 2027",
+    ]
+    assert (await world.rows("SELECT pending FROM wallet WHERE program_id = $1"))[0]["pending"] == 600
+    change = {
+        "key": "push-green-tea-2026-12",
+        "name": "Green tea",
+        "pointsPer": {"quantity": "4"},
+        "budget": 1000,
+    }
+    wanted = "earningRule { version budget budgetLeft effectiveFrom }"
+    assert (await api.change("MARKETER", "earningRuleUpdate", change, wanted))["earningRule"] == {
+        "version": 2, "budget": 1000, "budgetLeft": 400, "effectiveFrom": "2026-12-06T00:00:00Z"
+    }  # fmt: skip
+    ended = await api.change("MARKETER", "earningRuleEnd", {"key": change["key"]}, "earningRule { state }")
+    assert ended == {"earningRule": {"state": "ENDED"}}
+    asked = f'{{ earningRuleVersions(key: "{change["key"]}") {{ version caps {{ per points }} }} }}'
+    assert (await api.ask("FINANCE", asked))["earningRuleVersions"] == [
+        {"version": 2, "caps": []},
+        {"version": 1, "caps": [{"per": "MONTH", "points": 600}]},
+    ]
 
 
 async def test_because_is_told_in_the_readers_language() -> None:

@@ -1,0 +1,136 @@
+"""Why an activity earned what it did, rule by rule, and why it did not. Pure.
+
+What went by the state of then (caps, budgets, counts, groups, the audience) was kept with the activity. The rest is
+looked up again, in the version that held when it occurred: it was decided by nothing that can change.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from activity.rules import RETURN, Activity
+from base.numbers import plain
+from loyalty.because import Step, chain
+from loyalty.earning.grants import value
+from loyalty.earning.versions import EarningRule, basket
+from metrics.windows import local_day, zone
+
+INSTANT: Final = timedelta(microseconds=1)
+ON_THE_WAY: Final = frozenset(
+    {"rule", "band", "full_steps", "multiplier", "boost", "points", "cap", "budget", "lot"}
+)
+"""The steps from a rule to the points that it granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A rule, in the version that was asked; what it granted, and the chain of reasons, or the one why it did not."""
+
+    rule: EarningRule
+    points: int
+    because: Sequence[Step]
+
+
+def consider(rules: Iterable[EarningRule], activity: Activity, steps: Sequence[Step]) -> list[Considered]:
+    """Every rule of the program, those that paid first. `steps` are what the activity's transaction kept."""
+    if activity.kind == RETURN:
+        return []
+    versions: dict[int, list[EarningRule]] = {}
+    for rule in rules:
+        versions.setdefault(rule.root, []).append(rule)
+    root = steps[0] if steps else _root(activity)
+    found = [_consider(of_rule, activity, steps, root) for of_rule in versions.values()]
+    return sorted(found, key=lambda one: (one.points == 0, one.rule.key))
+
+
+def _root(activity: Activity) -> Step:
+    """The step that an activity begins with, where nothing came of it that was kept."""
+    carried = {"kind": activity.kind, "source": activity.source, "externalId": activity.external_id}
+    return {"step": "activity", "on": None, **carried}
+
+
+def _consider(
+    versions: Sequence[EarningRule], activity: Activity, steps: Sequence[Step], root: Step
+) -> Considered:
+    rule = version_of(versions, occurred_at=activity.occurred_at, recorded_at=activity.recorded_at)
+    if rule is None:
+        first = min(versions, key=lambda one: one.version)
+        on = None if first.created_at is None else _day(first.created_at, activity)
+        return Considered(first, 0, [root, _withheld(first, {"why": "later", "on": on})])
+    for place, step in enumerate(steps):
+        if step["step"] == "rule" and step["rule"] == rule.key:
+            last = _last(steps, place)
+            points = [one["points"] for one in steps[place : last + 1] if "points" in one]
+            return Considered(rule, points[-1], chain(steps, last))
+        if step["step"] == "withheld" and step["rule"] == rule.key:
+            return Considered(rule, 0, [root, step])
+        if step["step"] == "outside":
+            for key, _, condition in step["rules"]:
+                if key == rule.key:
+                    reason = {"why": "audience", "condition": condition}
+                    return Considered(rule, 0, [root, _withheld(rule, reason)])
+    return Considered(rule, 0, [root, _withheld(rule, failure(rule, activity))])
+
+
+def _withheld(rule: EarningRule, reason: Mapping[str, Any]) -> Step:
+    return {"step": "withheld", "on": 0, "rule": rule.key, "version": rule.version, **reason}
+
+
+def _last(steps: Sequence[Step], place: int) -> int:
+    """The last step on the way from the rule at `place` to its points."""
+    for next_ in range(place + 1, len(steps)):
+        if steps[next_]["on"] == place and steps[next_]["step"] in ON_THE_WAY:
+            place = next_
+    return place
+
+
+def version_of(
+    versions: Iterable[EarningRule], *, occurred_at: datetime, recorded_at: datetime
+) -> EarningRule | None:
+    """The version that was asked: of those that existed, the newest that held. None where there was none yet."""
+    held = [
+        one
+        for one in versions
+        if (one.created_at is None or one.created_at <= recorded_at)
+        and (one.effective_from is None or one.effective_from <= occurred_at)
+    ]
+    return max(held, key=lambda one: one.version, default=None)
+
+
+def failure(rule: EarningRule, activity: Activity) -> dict[str, Any]:
+    """The first condition that fails, of those that anybody can look up, with its numbers."""
+    terms, instant = rule.terms, activity.occurred_at
+    if rule.activity_kind != activity.kind:
+        return {"why": "kind", "kind": rule.activity_kind}
+    if rule.starts_at is not None and instant < rule.starts_at:
+        return {"why": "not_begun", "on": _day(rule.starts_at, activity)}
+    ends = [one for one in (rule.ends_at, rule.ended_at) if one is not None and one <= instant]
+    if ends:
+        return {"why": "over", "on": _day(min(ends) - INSTANT, activity)}
+    lines = [line for line in activity.lines if rule.filter.admits(line)]
+    if not lines and not (not activity.lines and rule.filter.is_empty):
+        return {"why": "lines"}
+    clock = terms.clock_failure(instant, activity.time_zone)
+    if clock == "hours":
+        assert terms.hours is not None
+        hours = {"opens": f"{terms.hours.opens:%H:%M}", "closes": f"{terms.hours.closes:%H:%M}"}
+        return {"why": "hours", **hours, "at": f"{instant.astimezone(zone(activity.time_zone)):%H:%M}"}
+    if clock == "weekday":
+        weekday = local_day(instant, activity.time_zone).isoweekday()
+        return {"why": "weekday", "weekdays": list(terms.weekdays), "weekday": weekday}
+    worth = plain(basket(activity.lines))
+    if terms.min_basket is not None and basket(activity.lines) < terms.min_basket:
+        return {"why": "basket", "worth": worth, "least": plain(terms.min_basket)}
+    if terms.max_basket is not None and basket(activity.lines) > terms.max_basket:
+        return {"why": "basket", "worth": worth, "most": plain(terms.max_basket)}
+    made = value(rule, lines)
+    if not made.band.rate:
+        return {"why": "band", "counted": plain(made.counted)}
+    if terms.step is not None and not made.times:
+        return {"why": "step", "counted": plain(made.counted), "size": plain(terms.step)}
+    return {"why": "rounding", "exact": plain(made.exact)}
+
+
+def _day(instant: datetime, activity: Activity) -> str:
+    return local_day(instant, activity.time_zone).isoformat()
