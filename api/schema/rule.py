@@ -161,7 +161,8 @@ class EarningRuleContentInput:
         default=0, description="So many local days the points are pending; 0: they are available at once."
     )
     expires_after_days: int | None = strawberry.field(
-        default=None, description="Short for `expiry: {afterDays: …}`. Without either the program's policy holds."
+        default=None,
+        description="Short for `expiry: {afterDays: …}`. Without either the program's policy holds.",
     )
     expiry: ExpiryInput | None = None
     budget: BigInt | None = strawberry.field(
@@ -228,7 +229,9 @@ class EarningRuleContentInput:
 @strawberry.input
 class EarningRuleCreateInput(EarningRuleContentInput):
     activity_kind: str
-    unit: str = strawberry.field(default=POINT, description="What it pays in: points, or another of the program's.")
+    unit: str = strawberry.field(
+        default=POINT, description="What it pays in: points, or another of the program's."
+    )
 
 
 @strawberry.input(description="All that the rule says from now on, or from `effectiveFrom`.")

@@ -386,7 +386,7 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
     }
     wanted = "earningRule { version budget budgetLeft effectiveFrom }"
     assert (await api.change("MARKETER", "earningRuleUpdate", change, wanted))["earningRule"] == {
-        "version": 2, "budget": 1000, "budgetLeft": 400, "effectiveFrom": "2026-12-06T00:00:00Z"
+        "version": 2, "budget": 1000, "budgetLeft": 400, "effectiveFrom": "2026-12-06T00:00:00+00:00"
     }  # fmt: skip
     ended = await api.change("MARKETER", "earningRuleEnd", {"key": change["key"]}, "earningRule { state }")
     assert ended == {"earningRule": {"state": "ENDED"}}
