@@ -20,6 +20,7 @@ from loyalty.ledger.approval import (
 )
 from loyalty.ledger.books import MOST
 from loyalty.ledger.configuring import change_policies, set_unit
+from loyalty.ledger.holds import hold_points
 from loyalty.ledger.policies import Policies
 from loyalty.ledger.queries import load_entries
 from loyalty.ledger.rules import InsufficientPoints
@@ -239,6 +240,31 @@ async def test_of_an_approval_and_a_rejection_that_race_one_wins(world: World) -
         posted += winner.state is POSTED
         assert await available(world) == 5_000 * posted
     assert await transactions(world) == posted
+
+
+async def test_of_an_approval_and_a_hold_of_the_same_points_one_wins(world: World) -> None:
+    approvals = 0
+    for turn in range(10):
+        await set_thresholds(world)
+        await ask(world, 5_000 - await available(world), key=f"fill {turn}")
+        await set_thresholds(world, POINT=ABOVE)
+        asked = await ask(world, -4_000, key=f"turn {turn}")
+        held = hold_points(
+            program_id=world.program_id,
+            partner="a",
+            amount=4_000,
+            purpose="a kettle",
+            idempotency_key=f"turn {turn}",
+            actor="a",
+            now=NOW,
+        )
+        answers = await asyncio.gather(approve(world, asked), held, return_exceptions=True)
+        assert [isinstance(one, InsufficientPoints) for one in answers].count(True) == 1, answers
+        approvals += isinstance(answers[0], Adjustment)
+        assert await available(world) == 1_000
+    rows = await world.rows("SELECT held FROM wallet WHERE program_id = $1")
+    assert rows[0]["held"] == 4_000 * (10 - approvals)
+    await check_audit(world.program_id)
 
 
 async def test_asking_twice_at_once_asks_once(world: World) -> None:
