@@ -132,6 +132,8 @@ def matures_at(*, occurred_at: datetime, posted_at: datetime, lock_days: int, ti
     return max(posted_at, instant_of(day, time_zone))
 
 
+# What is posted together asks for the same few days again and again.
+@lru_cache(maxsize=4096)
 def expires_at(expiry: Expiry, *, matures_at: datetime, time_zone: str) -> datetime | None:
     """The first moment after the last local day of points that mature then. None where no day is fixed."""
     if expiry.kind is ExpiryKind.NONE or expiry.is_sliding:
@@ -139,6 +141,7 @@ def expires_at(expiry: Expiry, *, matures_at: datetime, time_zone: str) -> datet
     return instant_of(_day_after(expiry, local_day(matures_at, time_zone)), time_zone)
 
 
+@lru_cache(maxsize=4096)
 def idle_until(term: str, *, start: datetime, time_zone: str) -> datetime:
     """The first moment after the last local day of sliding points, where nothing is earned after `start`."""
     length = int(term[:-1])
@@ -146,7 +149,6 @@ def idle_until(term: str, *, start: datetime, time_zone: str) -> datetime:
     return instant_of(_day_after(expiry, local_day(start, time_zone)), time_zone)
 
 
-@lru_cache(maxsize=4096)
 def _day_after(expiry: Expiry, day: date) -> date:
     """The first local day on which points that mature on `day` are gone."""
     match expiry.kind:
@@ -172,6 +174,7 @@ def _months_on(day: date, months: int | None) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
+@lru_cache(maxsize=4096)
 def last_day(moment: datetime, time_zone: str) -> date:
     """The local day that ends with this moment."""
     return local_day(moment - timedelta(microseconds=1), time_zone)
