@@ -19,6 +19,8 @@ class TierLadder(Model):
     downgrade = fields.TextField(default="NEVER", db_default="NEVER")
     grace_days = fields.IntField(default=0, db_default=0)
     returns_take = fields.BooleanField(default=True, db_default=True)
+    set_after = fields.BigIntField(default=0, db_default=0)
+    """Activities with a greater id were decided by the ladder as it stands."""
 
     class Meta:
         table = "tier_ladder"

@@ -40,12 +40,12 @@ TIERS: Final = (
 )
 SET_LADDER: Final = """
 INSERT INTO tier_ladder (program_id, metric_id, period, rolling_months, from_joining, downgrade, grace_days,
-                         returns_take, series_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                         returns_take, series_id, set_after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nextval('hot_id'))
 ON CONFLICT (program_id) DO UPDATE
 SET metric_id = excluded.metric_id, period = excluded.period, rolling_months = excluded.rolling_months,
     from_joining = excluded.from_joining, downgrade = excluded.downgrade, grace_days = excluded.grace_days,
-    returns_take = excluded.returns_take, series_id = excluded.series_id
+    returns_take = excluded.returns_take, series_id = excluded.series_id, set_after = excluded.set_after
 RETURNING id
 """
 # Which of these tiers partners stand on; those who have no standing are on level 0.

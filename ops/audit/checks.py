@@ -12,6 +12,7 @@ from typing import Final
 from ops.audit.boards import BOARDS
 from ops.audit.books import BOOKS
 from ops.audit.check import Check, Finding
+from ops.audit.climbing import CLIMBED
 from ops.audit.counting import METERS, PARTS
 from ops.audit.journal import JOURNAL
 from ops.audit.outbox import OUTBOX
@@ -19,7 +20,7 @@ from ops.audit.replaying import WALLETS
 from ops.audit.watchers import WATCHERS
 
 STANDING: Final[tuple[Check, ...]] = (*JOURNAL, *BOOKS, PARTS, *WATCHERS, *OUTBOX, *BOARDS)
-REPLAYS: Final[tuple[Check, ...]] = (METERS, WALLETS)
+REPLAYS: Final[tuple[Check, ...]] = (METERS, WALLETS, CLIMBED)
 CHECKS: Final[tuple[Check, ...]] = (*STANDING, *REPLAYS)
 
 

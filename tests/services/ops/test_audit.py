@@ -186,6 +186,7 @@ CORRUPTIONS: Final = {
         WHERE program_id = $1 AND badge_id = (SELECT id FROM badge WHERE program_id = $1 AND key = 'early')
     """,
     "tiers": "UPDATE tier_standing SET level = 2 WHERE program_id = $1 AND level = 1",
+    "tiers climbed again": "UPDATE tier_standing SET earned = 0 WHERE program_id = $1 AND earned > 0",
     "final standings": "UPDATE season_standing SET rank = rank + 1 WHERE program_id = $1",
     "outbox": "UPDATE outbox SET xid = '9000000000' WHERE program_id = $1",
     "parked rows": """
