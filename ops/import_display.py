@@ -113,13 +113,16 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part // whole if whole else 100} %"
 
 
-async def print_account(console: Console, one: Import, *, refused_file: Path | None = None) -> None:
-    """The closing table: every row that was read, and what became of it."""
+async def print_account(
+    console: Console, one: Import, *, refused_file: Path | None = None, rate: float | None = None
+) -> None:
+    """The closing table: every row that was read, and what became of it. `rate`: rows a second of the run that ends."""
     async with reading() as connection:
         examples = await find_examples(connection, program_id=one.program_id, import_id=one.id)
     console.print(draw_account(one, examples))
     if one.state is ImportState.DONE:
-        console.print(f"Import {one.id} is done{_rate(one)}.", markup=False)
+        per_second = "" if rate is None else f", {rate:,.0f} rows/s"
+        console.print(f"Import {one.id} is done{per_second}.", markup=False)
     if refused_file is not None:
         is_one = one.refused == 1
         rows, them = ("row stands", "it") if is_one else ("rows stand", "them")
@@ -158,12 +161,6 @@ def _told(first: Refused) -> str:
     return f"line {first.raw.line:,}{where}: {first.message}"
 
 
-def _rate(one: Import) -> str:
-    """Rows a second, where that can be told."""
-    per_second = rows_per_second(one)
-    return "" if per_second is None else f", {per_second:,.0f} rows/s"
-
-
 def rows_per_second(one: Import) -> float | None:
     """From its first start to its end, or to when it last moved: a pause in between counts."""
     until = one.finished_at or one.moved_at
@@ -184,7 +181,9 @@ async def print_import(console: Console, shown: ShownImport, *, now: datetime) -
         "begun": f"{_instant(one.created_at)} by {one.created_by}",
         "moved": _instant(one.moved_at),
         "finished": _instant(one.finished_at),
-        "rate": None if (rate := rows_per_second(one)) is None else f"{rate:,.0f} rows/s",
+        "rate": None
+        if (rate := rows_per_second(one)) is None
+        else f"{rate:,.0f} rows/s from its start on, pauses included",
     }
     for name, text in told.items():
         if text:

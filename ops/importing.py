@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from rich.console import Console
@@ -113,14 +114,16 @@ async def _import_file(console: Console, source: ImportSource, *, importer: Impo
             console.print(
                 f"Going on with import {one.id} of {program.key} from line {one.position:,}.", markup=False
             )
-        place = _Place(one.position)
+        place, began = _Place(one.position), monotonic()
         async with _told(console, one, clock, place):
             with show_progress(console, one) as tell:
                 done = await importer(one, stream, clock, place.hearing(tell))
+        seconds = monotonic() - began
     target = refused_file(source.file, done) if done.refused else None
     if target is not None:
         await write_refused_file(done, target)
-    await print_account(console, done, refused_file=target)
+    rate = (done.read - one.read) / seconds if done.read > one.read else None
+    await print_account(console, done, refused_file=target, rate=rate)
     return done
 
 
