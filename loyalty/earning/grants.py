@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple
 
-from activity.rules import ZERO, Line
+from activity.rules import Line
 from base.numbers import EXACT, plain
 from loyalty.earning.counters import Counters
 from loyalty.earning.shares import RateBasis, count, weigh
@@ -78,9 +78,7 @@ def value(
     """What the rule makes of these lines for a partner in these segments, before anything cuts it."""
     terms = rule.terms
     counted = times = count(rule.basis, lines)
-    band = (
-        terms.rate_of(count(RateBasis.QUANTITY, lines), rule.rate) if terms.bands else Band(ZERO, rule.rate)
-    )
+    band = terms.rate_of(count(RateBasis.QUANTITY, lines), rule.rate) if terms.bands else rule.flat
     if terms.step is not None:
         times = EXACT.divide_int(counted, terms.step)
     exact = EXACT.multiply(times, band.rate)

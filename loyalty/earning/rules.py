@@ -12,12 +12,12 @@ from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
-from activity.rules import ZERO, Line, Product
+from activity.rules import Line, Product
 from base.numbers import EXACT, plain
 from loyalty.earning.counters import Counters, UsageKey, usage_start
 from loyalty.earning.grants import Decision, Grant, Withheld, Worth, choose, limit, value
 from loyalty.earning.shares import count, weigh
-from loyalty.earning.terms import Band, CapPeriod
+from loyalty.earning.terms import CapPeriod
 from loyalty.earning.versions import EarningRule
 from metrics.rules import ONE, Countable
 from partners.rules import PartnerView
@@ -102,7 +102,7 @@ class Earning:
                 exact = EXACT.multiply(EXACT.multiply(counted, rule.rate), multiplier)
                 points = int(exact.to_integral_value(ROUND_FLOOR))
                 if points > 0:
-                    worth = Worth(counted, counted, Band(ZERO, rule.rate), exact)
+                    worth = Worth(counted, counted, rule.flat, exact)
                     decision.grants.append(Grant(rule, worth, points, weigh(rule.basis, lines)))
                 elif multiplier < ONE:
                     decision.withheld.append(Withheld(rule, "rounding", {"exact": plain(exact)}))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from activity.rules import ZERO, Line
 from loyalty.earning.shares import RateBasis
-from loyalty.earning.terms import NO_TERMS, CapPeriod, Terms
+from loyalty.earning.terms import NO_TERMS, Band, CapPeriod, Terms
 from metrics.rules import Countable, LineFilter
 from partners.rules import Audience
 
@@ -43,6 +43,8 @@ class EarningRule:
     asks_clock: bool = field(init=False)
     is_plain: bool = field(init=False)
     """Whether `rate` times what is counted, and the tier's multiplier, is all there is to it."""
+    flat: Band = field(init=False)
+    """Its rate for any quantity."""
 
     def __post_init__(self) -> None:
         terms = self.terms
@@ -56,6 +58,7 @@ class EarningRule:
             "ends": min(ends, default=None),
             "capped": tuple(sorted(capped)),
             "asks_clock": terms.hours is not None or bool(terms.weekdays),
+            "flat": Band(ZERO, self.rate),
             "is_plain": not (
                 asks_basket or terms.step or terms.bands or terms.nth or terms.group or terms.caps
                 or terms.boosts or terms.budget is not None or not terms.tier_multiplier
