@@ -162,7 +162,7 @@ class EarningRuleContentInput:
     )
     expires_after_days: int | None = strawberry.field(
         default=None,
-        description="Short for `expiry: {afterDays: …}`. Without either the program's policy holds.",
+        description="Short for `expiry: {afterDays: …}`. Without either, the tier's or the program's policy holds.",
     )
     expiry: ExpiryInput | None = None
     budget: BigInt | None = strawberry.field(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ops.audit.check import Check, sql_check
+from ops.audit.earning import EARNING
 
 ENTRIES: Final = "SELECT count(*) FROM ledger_entry WHERE program_id = $1"
 WALLETS: Final = "SELECT count(*) FROM wallet WHERE program_id = $1"
@@ -209,4 +210,5 @@ ENDED: Final = sql_check(
 
 BOOKS: Final[tuple[Check, ...]] = (
     BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED, HELD, ENDED,
+    *EARNING,
 )  # fmt: skip

@@ -16,6 +16,8 @@ from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import OPEN, Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
+from loyalty.earning.inputs import CapInput
+from loyalty.earning.terms import CapPeriod
 from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.holds import capture_hold, hold_points
 from metrics.rules import Measure
@@ -43,6 +45,7 @@ async def make_busy_world() -> World:
     await world.count("points", Measure.POINTS_EARNED, Period.WEEKLY)
     await world.earn("base", amount=10)
     await world.earn("tea", quantity=3)
+    await world.earn("push", quantity=2, terms={"caps": [CapInput(CapPeriod.DAY, 8)], "budget": 1_000})
     await world.ladder(
         "amount", Period.QUARTERLY, {"bronze": (0, 1), "silver": (50, "1.5"), "gold": (150, 2)}
     )
@@ -176,6 +179,8 @@ CORRUPTIONS: Final = {
     "spending order": """
         UPDATE lot SET matures_at = matures_at + '1 second' WHERE program_id = $1 AND spent > 0
     """,
+    "caps": "UPDATE earning_usage SET points = points + 1 WHERE program_id = $1",
+    "budgets of rules": "UPDATE earning_budget SET spent = spent - 1 WHERE program_id = $1",
     "meters": "UPDATE meter SET value = value + 1 WHERE program_id = $1",
     "distinct counts": "DELETE FROM meter_part WHERE program_id = $1",
     "completions": "UPDATE meter SET value = 1 WHERE program_id = $1",
