@@ -12,7 +12,7 @@ from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import IdsExhausted, take_ids
-from game.loading import PlanMoved, load_state, lock_partners, save_state
+from game.loading import PlanMoved, check_version, load_state, lock_partners, save_state
 from game.pipeline import plans
 from game.plan import Plan
 from game.tiering import catch_up
@@ -67,7 +67,10 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> int:
     plan = await plans.get(program_id)
     async with transaction() as connection:
         rows = await connection.fetch(PAGE, program_id, now, PARTNERS_PER_PAGE)
-        if not rows or plan.ladder is None:
+        if not rows:
+            return 0
+        if plan.ladder is None:
+            await check_version(connection, plan)
             return 0
         await _review(connection, plan, [row["partner_id"] for row in rows], now, ids_wanted)
         return len(rows)
