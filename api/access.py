@@ -90,7 +90,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "StatementTotal": _fields(READING, "kind bucket amount entries"),
     "Because": _fields(ALL, "code step detail value"),
     "TierStanding": _fields(READING, "tier since qualifying next toNext keptUntil projected override"),
-    "Tier": _fields(ALL, "key name level threshold multiplier access"),
+    "Tier": _fields(ALL, "key name level threshold multiplier access") | _fields(READING, "expiry"),
     "TierOverride": _fields(READING, "until earned"),
     "TierLadder": _fields(
         READING, "metric period rollingMonths fromJoining downgrade graceDays returnsTake tiers"
@@ -199,7 +199,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "ProgramPolicySetPayload": _fields(DECIDING, "policy"),
     "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove"),
     "ApprovalAbove": _fields(PROGRAM, "unit amount"),
-    "Expiry": _fields(PROGRAM, "kind days months period on"),
+    "Expiry": _fields(READING, "kind days months period on"),
     "UnitCreatePayload": _fields(DECIDING, "unit"),
     "Unit": _fields(READING, "code name currency digits"),
     "DeviceRegisterPayload": _fields(OWN, "device"),

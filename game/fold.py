@@ -193,7 +193,7 @@ def _earn(
             rule_id=granted.rule.id,
             basis=granted.basis,
             lock_days=terms.lock_days,
-            expiry=terms.expiry or (None if tier is None else tier.expiry),
+            expiry=(None if tier is None else tier.expiry) or terms.expiry,
         )
         tell(transaction, unit=terms.unit, amount=granted.points, kind=EntryKind.EARN, on=step)
         if terms.unit == POINT:

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from api.context import Context, Info
+from api.schema.expiry import Expiry, ExpiryInput
 from api.schema.faults import Given, UserError
 from api.schema.metric import Metric
 from api.schema.period import Period
@@ -39,6 +40,9 @@ class Tier:
     threshold: Decimal
     multiplier: Decimal
     access: list[str] = strawberry.field(description="Codes of what it opens, for whoever builds on it.")
+    expiry: Expiry | None = strawberry.field(
+        description="Of the points that rules grant to those who stand on it, in place of what else would hold."
+    )
 
     @classmethod
     def of(cls, row: Step) -> Tier:
@@ -49,6 +53,7 @@ class Tier:
             threshold=row.threshold,
             multiplier=row.multiplier,
             access=list(row.access),
+            expiry=None if row.expiry is None else Expiry.of(row.expiry),
         )
 
 
@@ -135,6 +140,18 @@ class TierInput:
     access: list[str] | None = strawberry.field(
         default=None, description="Codes of what it opens, for whoever builds on it."
     )
+    expiry: ExpiryInput | None = strawberry.field(
+        default=None,
+        description="Of the points that rules grant to those who stand on it, in place of what else would hold.",
+    )
+
+    def taken(self, index: int) -> GivenTier:
+        expiry = None
+        if self.expiry is not None:
+            expiry = self.expiry.taken(field=("tiers", str(index), "expiry"))
+        return GivenTier(
+            self.key, self.name, self.threshold, self.multiplier, expiry=expiry, access=self.access or ()
+        )
 
 
 @strawberry.input
@@ -200,10 +217,7 @@ class TierMutation:
         ladder = TierLadderInput(
             metric=given.metric,
             period=WindowPeriod(given.period.value),
-            tiers=[
-                GivenTier(one.key, one.name, one.threshold, one.multiplier, access=one.access or ())
-                for one in given.tiers
-            ],
+            tiers=[one.taken(index) for index, one in enumerate(given.tiers)],
             rolling_months=given.rolling_months,
             from_joining=given.from_joining,
             downgrade=Downgrade(given.downgrade.value),

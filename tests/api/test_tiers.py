@@ -20,7 +20,13 @@ LADDER: Final[dict[str, Any]] = {
     "tiers": [
         {"key": "bronze", "name": "Bronze", "threshold": "0"},
         {"key": "silver", "name": "Silver", "threshold": "100", "multiplier": "1.5"},
-        {"key": "gold", "name": "Gold", "threshold": "500", "access": ["vip-line", "early-sale"]},
+        {
+            "key": "gold",
+            "name": "Gold",
+            "threshold": "500",
+            "access": ["vip-line", "early-sale"],
+            "expiry": {"afterMonths": 24},
+        },
     ],
 }
 STANDING: Final = """
@@ -59,7 +65,8 @@ async def standing_of(api: Api) -> dict[str, Any]:
 async def test_a_ladder_says_how_tiers_are_earned_and_lost() -> None:
     api = await open_ladder()
     document = """{ tierLadder {
-        metric { key } period rollingMonths fromJoining downgrade graceDays returnsTake tiers { key access }
+        metric { key } period rollingMonths fromJoining downgrade graceDays returnsTake
+        tiers { key access expiry { kind months } }
     } }"""
     assert (await api.ask("PARTNER", document))["tierLadder"] == {
         "metric": {"key": "sales"},
@@ -70,9 +77,9 @@ async def test_a_ladder_says_how_tiers_are_earned_and_lost() -> None:
         "graceDays": 5,
         "returnsTake": True,
         "tiers": [
-            {"key": "bronze", "access": []},
-            {"key": "silver", "access": []},
-            {"key": "gold", "access": ["vip-line", "early-sale"]},
+            {"key": "bronze", "access": [], "expiry": None},
+            {"key": "silver", "access": [], "expiry": None},
+            {"key": "gold", "access": ["vip-line", "early-sale"], "expiry": {"kind": "AFTER", "months": 24}},
         ],
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from base.errors import Invalid
 from game.review import review_program
 from game.tier_reviews import review_tiers, review_tiers_of
+from loyalty.ledger.expiry import NEVER, Expiry
+from loyalty.tiers.inputs import TierInput, TierLadderInput
 from loyalty.tiers.rules import Downgrade
+from loyalty.tiers.service import set_tier_ladder
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.invariants import check_audit, check_invariants
@@ -126,3 +130,15 @@ async def test_a_ladder_over_impossible_windows_is_refused(
             metric, period, {"bronze": (0, 1)}, **{k: v for k, v in more.items() if k != "metric"}
         )
     assert (caught.value.code, caught.value.field) == refusal
+
+
+async def test_the_tiers_expiry_holds_in_place_of_the_rules() -> None:
+    world = await make_world()
+    await world.count("amount", Measure.AMOUNT)
+    await world.earn("base", amount=1, terms={"expiry": Expiry.after(days=10)})
+    tiers = [TierInput("bronze", "B", Decimal(0)), TierInput("gold", "G", Decimal(100), expiry=NEVER)]
+    ladder = TierLadderInput("amount", Period.MONTHLY, tiers)
+    await set_tier_ladder(program_id=world.program_id, ladder=ladder)
+    await world.accept(sale("a", "shop", 100), sale("b", "shop", 50))
+    lots = await world.rows("SELECT granted, expires_at FROM lot WHERE program_id = $1 ORDER BY id")
+    assert [tuple(lot) for lot in lots] == [(100, at("2026-12-01").replace(hour=0)), (50, None)]
