@@ -9,7 +9,8 @@ Indexes and foreign keys are dropped, and made again at the end, when PostgreSQL
 lie in the order in which the pipeline would have written them, and indexes are as full as they would have grown.
 
 It understands what `bench.world` configures: rules per activity, amount or quantity with a category or without; metrics
-without a filter or of one category; a ladder; badges by count. Its sales end before any mission starts.
+without a filter or of one category; a ladder; badges by count. Its sales end before any mission starts, and before the
+rules that have a start.
 """
 
 from collections.abc import Callable

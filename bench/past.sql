@@ -15,7 +15,7 @@ SELECT row_number() OVER (ORDER BY id) - 1 AS n, id, category
 FROM past.setting JOIN product USING (program_id) WHERE current;
 CREATE UNLOGGED TABLE past.rule AS
 SELECT row_number() OVER (ORDER BY id) AS place, id, key, version, basis, trim_scale(rate) AS rate, line_filter -> 'categories' ->> 0 AS category
-FROM past.setting JOIN earning_rule USING (program_id);
+FROM past.setting JOIN earning_rule USING (program_id) WHERE starts_at IS NULL;
 ANALYZE past.partner, past.product, past.rule;
 
 -- * activities, each at a partner drawn for it

@@ -1,7 +1,7 @@
 """What the ingest rows are measured on: a program of some size, and a stream of sales that never repeats a draw."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,12 +18,16 @@ from game.missions.service import (
 )
 from leaderboards.rules import Grouping
 from leaderboards.service import LeaderboardInput, create_leaderboard
+from loyalty.earning.inputs import BandInput, BoostInput, CapInput, HoursInput, NthInput, TermsInput, Weekday
 from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule
+from loyalty.earning.terms import CapPeriod
+from loyalty.ledger.expiry import Expiry
 from loyalty.tiers.service import TierInput, TierLadderInput, set_tier_ladder
 from metrics.rules import Measure
 from metrics.service import FilterInput, MetricInput, create_metric
 from metrics.windows import Period
 from partners.inputs import PartnerInput, PartnerKind, ProductInput, ProgramInput, RegionInput
+from partners.segments import SegmentInput, upsert_segments
 from partners.service import create_program, upsert_partners, upsert_products, upsert_regions
 
 PARTNERS: Final = 4_000
@@ -34,6 +38,21 @@ LINES: Final = 5
 MISSIONS: Final = 50
 RULES: Final = 20
 BOARDS: Final = 10
+EVERY: Final = 10**9
+"""More than a run earns: caps and budgets are kept, and hold nobody back."""
+SORTS: Final[Mapping[str, TermsInput]] = {
+    "banded": TermsInput(bands=[BandInput(Decimal(0), Decimal(1)), BandInput(Decimal(6), Decimal(2))]),
+    "stepped": TermsInput(step=Decimal(2)),
+    "third": TermsInput(nth=NthInput(3, repeats=True)),
+    "first": TermsInput(group="welcome", priority=2, nth=NthInput(1)),
+    "daily": TermsInput(group="welcome", priority=1, caps=[CapInput(CapPeriod.DAY, 50)]),
+    "monthly": TermsInput(caps=[CapInput(CapPeriod.MONTH, EVERY), CapInput(CapPeriod.ACTIVITY, 20)]),
+    "funded": TermsInput(budget=EVERY),
+    "happy": TermsInput(weekdays=list(Weekday), hours=HoursInput("00:00", "23:59")),
+    "boosted": TermsInput(boosts=[BoostInput("north", Decimal("1.5"))]),
+    "locked": TermsInput(expiry=Expiry.after(months=12)),
+}
+"""Rules with terms, one of every sort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +104,37 @@ async def _metrics(program_id: int, now: datetime) -> None:
 
 
 async def _rules(program_id: int, now: datetime) -> None:
-    everything = [("base", PointsPer(amount=Decimal(1))), ("visit", PointsPer(activity=2))]
-    rules = [EarningRuleInput(key, key, "SALE", per) for key, per in everything]
-    for n in range(RULES - len(rules)):
-        filter_ = FilterInput(categories=[f"c{n}"])
+    """Plain ones for the past, too; and for what is measured one of every sort."""
+    segment = SegmentInput("north", "North", regions=["r0", "r1"])
+    await upsert_segments(program_id=program_id, segments=[segment], tiers=())
+    each = PointsPer(quantity=Decimal(3))
+    rules = [
+        EarningRuleInput("base", "base", "SALE", PointsPer(amount=Decimal(1))),
+        EarningRuleInput("visit", "visit", "SALE", PointsPer(activity=2)),
+    ]
+    for n in range(RULES - len(rules) - len(SORTS)):
+        rules.append(EarningRuleInput(f"push-{n}", f"Push {n}", "SALE", each, _of_category(n)))
+    for n, (key, terms) in enumerate(SORTS.items(), start=RULES - len(SORTS)):
+        since = now - timedelta(days=1)
+        lock_days = 14 if terms.expiry else 0
         rules.append(
-            EarningRuleInput(f"push-{n}", f"Push {n}", "SALE", PointsPer(quantity=Decimal(3)), filter_)
+            EarningRuleInput(
+                key,
+                key,
+                "SALE",
+                each,
+                _of_category(n),
+                starts_at=since,
+                lock_days=lock_days,
+                terms=terms,
+            )
         )
     for rule in rules:
         await create_earning_rule(program_id=program_id, rule=rule, now=now)
+
+
+def _of_category(n: int) -> FilterInput:
+    return FilterInput(categories=[f"c{n}"])
 
 
 async def _missions(program_id: int, now: datetime) -> None:
