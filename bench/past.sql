@@ -176,8 +176,8 @@ JOIN (SELECT i, count(*) * max(g.steps) AS count,
 LEFT JOIN past.followed f USING (i) ORDER BY i;
 
 -- * tiers and badges as they stand
-INSERT INTO tier_standing (program_id, partner_id, level, since)
-SELECT DISTINCT ON (f.partner_id) s.program_id, f.partner_id, f.level, d.occurred_at + interval '1 minute'
+INSERT INTO tier_standing (program_id, partner_id, level, earned, since)
+SELECT DISTINCT ON (f.partner_id) s.program_id, f.partner_id, f.level, f.level, d.occurred_at + interval '1 minute'
 FROM past.followed f JOIN past.drawn d USING (i), past.setting s WHERE f.level IS NOT NULL ORDER BY f.partner_id, i DESC;
 INSERT INTO badge_award (program_id, partner_id, badge_id, level, awarded_at)
 SELECT s.program_id, f.partner_id, f.badge_id, f.badge_level, d.occurred_at + interval '1 minute'
