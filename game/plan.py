@@ -205,3 +205,7 @@ class Plans:
     def forget(self, program_id: int) -> None:
         """Have the plan compiled anew when it is next asked for."""
         self._plans.pop(program_id, None)
+
+
+plans: Final = Plans()
+"""Those of this process."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from activity.rules import ActivityInput
 from base.clock import Clock
 from base.database import Connection
-from game.pipeline import Outcome, record
+from game.outcome import Outcome
+from game.pipeline import record
 from loyalty.earning.explaining import explain_activities
 from loyalty.earning.reasons import Considered
 

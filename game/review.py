@@ -22,10 +22,10 @@ from game.loading import (
     load_rewards_apart,
     load_state,
     lock_partners,
-    save_state,
 )
 from game.plan import Plan, load_plan
 from game.reaction import follow_badges, follow_missions, moved
+from game.saving import save_state
 from game.state import Before, Moment, PartnerState, State
 from game.tiering import catch_up, follow_tier
 from loyalty.ledger.books import Transaction

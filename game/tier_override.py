@@ -13,9 +13,9 @@ import asyncpg
 from base.database import Connection, retrying, transaction
 from base.errors import Invalid, NotFound
 from base.ids import IdsExhausted, take_ids
-from game.loading import PlanMoved, load_state, lock_partners, save_state
-from game.pipeline import plans
-from game.plan import Plan
+from game.loading import PlanMoved, load_state, lock_partners
+from game.plan import Plan, plans
+from game.saving import save_state
 from game.tiering import catch_up, give_by_hand
 from loyalty.because import Step
 from loyalty.ledger.books import Transaction

@@ -12,9 +12,9 @@ from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import IdsExhausted, take_ids
-from game.loading import PlanMoved, check_version, load_state, lock_partners, save_state
-from game.pipeline import plans
-from game.plan import Plan
+from game.loading import PlanMoved, check_version, load_state, lock_partners
+from game.plan import Plan, plans
+from game.saving import save_state
 from game.tiering import catch_up
 from partners.history import NO_HISTORY
 

@@ -15,7 +15,8 @@ from activity.rules import CLOCK_SKEW, EARLIEST, Product
 from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
-from game.pipeline import DUPLICATE, RECORDED, REJECTED, Outcome, record
+from game.outcome import DUPLICATE, RECORDED, REJECTED, Outcome
+from game.pipeline import record
 from imports.batches import Batch, split_batches
 from imports.blaming import blame_column
 from imports.documents import Draft, Drafting, Known, Row, Sorted, sort_rows

@@ -32,7 +32,8 @@ from game.missions.service import (
     end_mission,
     publish_mission,
 )
-from game.pipeline import Outcome, record
+from game.outcome import Outcome
+from game.pipeline import record
 from game.review import review_program
 from loyalty.earning.inputs import TermsInput
 from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule

@@ -19,7 +19,8 @@ from api.schema.faults import Given, UserError
 from api.schema.scalars import JSON
 from base.database import reading
 from game.facts import load_facts
-from game.pipeline import REJECTED, Outcome, record
+from game.outcome import REJECTED, Outcome
+from game.pipeline import record
 from partners.listing import load_partners
 
 

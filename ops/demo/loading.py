@@ -26,7 +26,8 @@ from rich.progress import Progress as Bars
 
 from activity.rules import EARLIEST, MAX_ACTIVITIES
 from base.clock import Clock
-from game.pipeline import REJECTED, record
+from game.outcome import REJECTED
+from game.pipeline import record
 from leaderboards.seasons import advance_program
 from ops.demo.catalog import describe_program
 from ops.demo.configuring import configure_demo, opening_of

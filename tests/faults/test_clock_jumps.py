@@ -12,7 +12,8 @@ import base.redis
 from activity.rules import ActivityInput
 from base import outbox
 from base.database import reading
-from game.pipeline import Outcome, record
+from game.outcome import Outcome
+from game.pipeline import record
 from game.review import review_program
 from leaderboards.projector import CONSUMER, project
 from leaderboards.queries import list_boards, list_seasons

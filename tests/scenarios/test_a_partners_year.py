@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from base.database import reading
-from game.pipeline import Outcome
+from game.outcome import Outcome
 from game.tier_override import TierOverrideInput, override_tier
 from game.tier_reviews import review_tiers
 from loyalty.ledger.expiry import Expiry

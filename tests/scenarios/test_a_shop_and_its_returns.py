@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from game.facts import Fact
-from game.pipeline import Outcome
+from game.outcome import Outcome
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period

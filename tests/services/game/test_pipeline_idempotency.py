@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activity.rules import ActivityInput
-from game.pipeline import Outcome
+from game.outcome import Outcome
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.invariants import check_invariants

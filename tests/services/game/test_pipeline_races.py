@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from base.database import reading
-from game.pipeline import Outcome
+from game.outcome import Outcome
 from game.review import review_program
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
