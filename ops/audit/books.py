@@ -26,6 +26,21 @@ ONCE: Final = sql_check(
     wrong="SELECT key FROM ledger_transaction WHERE program_id = $1 GROUP BY key HAVING count(*) > 1",
 )
 
+OWNED: Final = sql_check(
+    "one owner",
+    "a transaction posts to wallets and lots of its own partner and program alone",
+    rows=ENTRIES,
+    wrong="""
+    SELECT 'transaction ' || t.id
+    FROM ledger_transaction t JOIN ledger_entry e ON e.transaction_id = t.id
+    WHERE t.program_id = $1 AND (e.program_id, coalesce(e.partner_id, t.partner_id)) <> (t.program_id, t.partner_id)
+    UNION
+    SELECT 'transaction ' || t.id
+    FROM ledger_transaction t JOIN lot_movement m ON m.transaction_id = t.id JOIN lot l ON l.id = m.lot_id
+    WHERE t.program_id = $1 AND (m.program_id, l.program_id, l.partner_id) <> (t.program_id, t.program_id, t.partner_id)
+    """,
+)
+
 BUCKETS: Final = sql_check(
     "buckets",
     "each bucket of a wallet is the sum of its entries; debt counts below zero",
@@ -209,6 +224,6 @@ ENDED: Final = sql_check(
 )
 
 BOOKS: Final[tuple[Check, ...]] = (
-    BALANCED, ONCE, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED, HELD, ENDED,
-    *EARNING,
+    BALANCED, ONCE, OWNED, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED,
+    HELD, ENDED, *EARNING,
 )  # fmt: skip

@@ -162,6 +162,10 @@ CORRUPTIONS: Final = {
     """,
     "packs": "UPDATE activity_line SET unit_quantity = 7 WHERE program_id = $1 AND unit = 'CASE'",
     "double entry": "UPDATE ledger_entry SET amount = amount + 1 WHERE program_id = $1 AND account = 'ISSUED'",
+    "one owner": """
+        UPDATE ledger_transaction SET partner_id = (SELECT id FROM partner WHERE program_id = $1 AND code = 'stall')
+        WHERE program_id = $1
+    """,
     "buckets": "UPDATE wallet SET available = available + 1 WHERE program_id = $1",
     "wallet versions": "UPDATE wallet SET version = version + 1 WHERE program_id = $1",
     "balances after": """
