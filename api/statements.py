@@ -137,7 +137,7 @@ class _Page:
                 self.unit.shown(row.amount),
                 self.unit.shown(self.balances[bucket]),
                 self.unit.measure,
-                explain(row.because[-1:], self.reader)[0].detail,
+                "; ".join(one.detail for one in explain(row.because, self.reader)),
             )
 
     def _held(self, label: str, moment: datetime, bucket: Bucket, amount: int) -> Sequence[Cell]:

@@ -9,7 +9,7 @@ from base.numbers import plain
 from game.state import State
 from loyalty.because import Because
 from loyalty.earning.grants import Decision, Grant, Withheld
-from loyalty.ledger.books import Lot
+from loyalty.ledger.books import MOST, Lot
 from loyalty.tiers.rules import Tier
 from metrics.rules import ONE
 
@@ -36,7 +36,9 @@ def explain_grant(because: Because, granted: Grant, tier: Tier | None, root: int
     if worth.boost is not None and worth.boost.factor != ONE:
         shown = plain(worth.boost.factor)
         step = because.add("boost", on=step, segment=worth.boost.segment, multiplier=shown)
-    step = because.add("points", on=step, exact=plain(worth.exact), points=worth.points, unit=terms.unit)
+    # What limits cut down may be more than a number of JSON holds.
+    points = worth.points if worth.points <= MOST else str(worth.points)
+    step = because.add("points", on=step, exact=plain(worth.exact), points=points, unit=terms.unit)
     for one in granted.limits:
         numbers = {"limit": one.limit, "used": one.used, "points": one.points, "unit": terms.unit}
         if one.per is None:

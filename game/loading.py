@@ -234,7 +234,12 @@ async def load_purchases_into(connection: Connection, state: State, *, activity_
     rules = state.plan.earning.by_name
     decided = await load_decided(connection, program_id=state.plan.program_id, activity_ids=activity_ids)
     for activity_id, steps in decided.items():
-        named = [rules[one["rule"], one["version"]] for one in steps if one["step"] in ("rule", "withheld")]
+        # What comes to less than a point is withheld before it is numbered.
+        named = [
+            rules[one["rule"], one["version"]]
+            for one in steps
+            if one["step"] == "rule" or (one["step"] == "withheld" and one["why"] != "rounding")
+        ]
         state.purchases[activity_id] = [rule for rule in named if rule.terms.nth is not None]
 
 

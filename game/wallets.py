@@ -67,8 +67,11 @@ def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int,
     planned = plan_recall(state.books, lot, amount=amount, returns=returns)
     step, taken, because = on, planned.taken, transaction.because
     if taken:
+        rule = state.plan.earning.by_id.get(lot.rule_id or 0)
         numbers = {"granted": lot.granted, "recalled": lot.recalled, "share": share}
-        step = because.add("reversal", on=on, **numbers, **counted(taken, lot.unit))
+        named = {} if rule is None else {"rule": rule.key}
+        split = {"owed": planned.owed} if planned.owed else {}
+        step = because.add("reversal", on=on, **named, **numbers, **counted(taken, lot.unit), **split)
     if planned.waived:
         because.add("waived", on=step, returns=returns.value, **counted(planned.waived, lot.unit))
     recall(state.books, transaction, planned, because=step)

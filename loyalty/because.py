@@ -26,7 +26,7 @@ The steps, and what they carry besides `step` and `on`:
     released          points, unit, and purpose, asked, actor where nothing was captured: it is available again
     repaid            points: taken at once for a debt
     return            kind, source, externalId, of: the activity taken back
-    reversal          granted, recalled (before), share (0 to 1), points
+    reversal          granted, recalled (before), share (0 to 1), points; rule that granted them, owed of the points
     owed              points: what could not be taken, as it was spent
     waived            points, returns: what is not taken back, by the program's policy for returns
     objective         mission, objective, current, target

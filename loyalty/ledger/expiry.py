@@ -17,6 +17,8 @@ from metrics.windows import Period, end_of, instant_of, local_day, start_of
 
 MOST_DAYS: Final = 36_500
 MOST_MONTHS: Final = 1_200
+LATEST: Final = date(8999, 12, 31)
+"""There is a day after it in every zone."""
 
 
 class ExpiryKind(StrEnum):
@@ -52,7 +54,9 @@ class Expiry:
             case ExpiryKind.NONE:
                 fits = not (has_days or has_months or self.period or self.on)
             case ExpiryKind.ON:
-                fits = self.on is not None and not (has_days or has_months or self.period)
+                fits = (
+                    self.on is not None and self.on <= LATEST and not (has_days or has_months or self.period)
+                )
             case ExpiryKind.PERIOD_END:
                 fits = self.period in (Period.MONTHLY, Period.QUARTERLY, Period.YEARLY) and has_months
                 fits = fits and not (has_days or self.on)

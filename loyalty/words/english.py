@@ -46,11 +46,19 @@ def _floored(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    told = f"{say.percent(step['share'])}% of what earned {say.points(step['granted'])} came back"
+    unit = step.get("unit", "POINT")
+    by = f" by {say.name('rule', step['rule'])}" if "rule" in step else ""
+    told = f"{say.percent(step['share'])}% of what earned {say.points(step['granted'], unit)}{by} came back"
     if step["recalled"]:
         told += f", {say.number(step['recalled'])} of them were taken back before"
-    rounded = "" if step["share"] == "1" else ", rounded down"
-    return f"{told}: {say.points(step['points'])} are taken back{rounded}"
+    verb = "is" if step["points"] == 1 else "are"
+    told += f": {say.points(step['points'], unit)} {verb} taken back"
+    if step["share"] != "1":
+        told += ", rounded down"
+    if step.get("owed"):
+        left = say.number(step["points"] - step["owed"])
+        told += f"; {left} out of the wallet, and {say.number(step['owed'])} are owed"
+    return told
 
 
 def _mission(step: Mapping[str, Any], say: Speech) -> str:

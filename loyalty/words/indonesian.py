@@ -41,11 +41,18 @@ def _floored(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    told = f"{say.percent(step['share'])}% dari yang menghasilkan {say.points(step['granted'])} dikembalikan"
+    unit = step.get("unit", "POINT")
+    by = f" dari {say.name('rule', step['rule'])}" if "rule" in step else ""
+    told = f"{say.percent(step['share'])}% dari yang menghasilkan {say.points(step['granted'], unit)}{by} dikembalikan"
     if step["recalled"]:
         told += f", {say.number(step['recalled'])} di antaranya sudah ditarik sebelumnya"
-    rounded = "" if step["share"] == "1" else ", dibulatkan ke bawah"
-    return f"{told}: {say.points(step['points'])} ditarik kembali{rounded}"
+    told += f": {say.points(step['points'], unit)} ditarik kembali"
+    if step["share"] != "1":
+        told += ", dibulatkan ke bawah"
+    if step.get("owed"):
+        left = say.number(step["points"] - step["owed"])
+        told += f"; {left} dari dompet, dan {say.number(step['owed'])} terutang"
+    return told
 
 
 def _mission(step: Mapping[str, Any], say: Speech) -> str:

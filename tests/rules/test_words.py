@@ -10,6 +10,7 @@ from loyalty.words import LANGUAGES, Reader, choose_language, english_rules, exp
 
 WITHHELD: list[dict[str, Any]] = [
     {"why": "cap", "per": "DAY", "limit": 500, "used": 500},
+    {"why": "cap", "per": "MONTH", "limit": 600, "used": 700, "unit": "USD"},
     {"why": "budget", "limit": 10000},
     {"why": "nth", "number": 5, "repeats": True, "per": "PARTNER", "place": 3},
     {"why": "nth", "number": 1, "repeats": False, "per": "MONTH", "place": 2},
@@ -17,12 +18,17 @@ WITHHELD: list[dict[str, Any]] = [
     {"why": "audience", "condition": "region"},
     {"why": "kind", "kind": "VISIT"},
     {"why": "later", "on": "2026-11-21"},
+    {"why": "later", "on": "2026-11-21", "begins": "10:05", "at": "09:59:30"},
     {"why": "not_begun", "on": "2026-11-21"},
+    {"why": "not_begun", "on": "2026-11-21", "begins": "10:00", "at": "09:00"},
+    {"why": "never_began", "on": "2026-11-21"},
     {"why": "over", "on": "2026-10-31"},
+    {"why": "over", "on": "2026-10-31", "ends": "10:00", "at": "10:00"},
     {"why": "lines"},
     {"why": "basket", "worth": "40", "least": "100"},
     {"why": "basket", "worth": "4000", "most": "1000"},
     {"why": "weekday", "weekdays": [1, 5], "weekday": 7},
+    {"why": "weekday", "weekdays": [1, 5], "weekday": 6, "night": True},
     {"why": "hours", "opens": "16:00", "closes": "18:00", "at": "15:20"},
     {"why": "step", "counted": "7000", "size": "10000"},
     {"why": "band", "counted": "3"},
@@ -68,7 +74,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
     "reversal": [
         {"granted": 100, "recalled": 0, "share": "0.333333333", "points": 33},
-        {"granted": 100, "recalled": 33, "share": "1", "points": 67},
+        {"granted": 100, "recalled": 33, "share": "1", "points": 67, "rule": "base", "owed": 60},
     ],
     "owed": [{"points": 12}],
     "waived": [
@@ -116,6 +122,76 @@ def test_every_step_has_words(language: str) -> None:
 @pytest.mark.parametrize("rules", [english_rules, indonesian_rules])
 def test_every_reason_has_words(rules: ModuleType) -> None:
     assert set(rules.WHY) == {one["why"] for one in WITHHELD}
+
+
+@pytest.mark.parametrize(
+    ("step", "english", "indonesian"),
+    [
+        (
+            {"step": "withheld", "why": "cap", "per": "MONTH", "limit": 600, "used": 700},
+            "cap reached: 600 points at most for that month, and 700 were given already",
+            "batas tercapai: paling banyak 600 poin untuk bulan itu, dan 700 sudah diberikan",
+        ),
+        (
+            {"step": "withheld", "why": "cap", "per": "PARTNER", "limit": 1, "used": 1},
+            "cap reached: 1 point at most in all, and 1 was given already",
+            "batas tercapai: paling banyak 1 poin seluruhnya, dan 1 sudah diberikan",
+        ),
+        (
+            {"step": "withheld", "why": "nth", "number": 3, "repeats": True, "per": "MONTH", "place": 2},
+            "only every 3rd purchase of that month earns, and this was the 2nd",
+            "hanya pembelian ke-3 dan kelipatannya pada bulan itu yang mendapat poin; ini pembelian ke-2",
+        ),
+        (
+            {"step": "withheld", "why": "nth", "number": 1, "repeats": False, "per": "PARTNER", "place": 12},
+            "only the first purchase earns, and this was the 12th",
+            "hanya pembelian pertama yang mendapat poin; ini pembelian ke-12",
+        ),
+        (
+            {"step": "cap", "per": "DAY", "limit": 50, "used": 40, "points": 10, "unit": "POINT"},
+            "Cut to 10 points: 50 points at most for that day, and 40 were given already",
+            "Dipotong menjadi 10 poin: paling banyak 50 poin untuk hari itu, dan 40 sudah diberikan",
+        ),
+        (
+            {"step": "cap", "per": "ACTIVITY", "limit": 9, "used": 0, "points": 9, "unit": "USD"},
+            "Cut to 9 USD: 9 USD at most for one activity",
+            "Dipotong menjadi 9 USD: paling banyak 9 USD untuk satu aktivitas",
+        ),
+        (
+            {"step": "budget", "limit": 4, "used": 3, "points": 1, "unit": "POINT"},
+            "Cut to 1 point: no more was left of the rule's budget of 4 points",
+            "Dipotong menjadi 1 poin: hanya itu yang masih ada dari anggaran aturan sebesar 4 poin",
+        ),
+        (
+            {"step": "rule", "basis": "AMOUNT", "rate": "1", "counted": "35", "size": "10"},
+            "“base”, version 2: 1 point for each full 10 of the amount, 35 counted",
+            "“base”, versi 2: 1 poin untuk setiap kelipatan 10 dari nilai transaksi, dihitung 35",
+        ),
+        (
+            {"step": "rule", "basis": "AMOUNT", "rate": "2", "counted": "35"},
+            "“base”, version 2: 2 points for each 1 of the amount, 35 counted",
+            "“base”, versi 2: 2 poin untuk setiap 1 dari nilai transaksi, dihitung 35",
+        ),
+        (
+            {"step": "rule", "basis": "QUANTITY", "rate": "1", "counted": "35", "size": "12"},
+            "“base”, version 2: 1 point for each full 12 units, 35 counted",
+            "“base”, versi 2: 1 poin untuk setiap kelipatan 12 satuan, dihitung 35",
+        ),
+        (
+            {"step": "band", "least": "12", "rate": "5"},
+            "From a quantity of 12 on, the rate of 5 points holds for all of it",
+            "Mulai jumlah 12, tarif 5 poin berlaku untuk seluruh jumlah",
+        ),
+    ],
+)
+def test_rules_speak_plainly(step: dict[str, Any], english: str, indonesian: str) -> None:
+    told = {"rule": "base", "version": 2, **step}
+    assert explain([told], Reader("en"))[0].detail.removeprefix("“base”, version 2: ") == (
+        english.removeprefix("“base”, version 2: ")
+    )
+    assert explain([told], Reader("id"))[0].detail.removeprefix("“base”, versi 2: ") == (
+        indonesian.removeprefix("“base”, versi 2: ")
+    )
 
 
 def test_numbers_are_written_as_the_language_does() -> None:

@@ -165,3 +165,9 @@ def test_the_step_tells_the_days() -> None:
             "expiresOn": "2027-01-03" if expiry.is_sliding else "2027-03-04",
             "sliding": expiry.is_sliding,
         }
+
+
+def test_the_calendar_has_an_end() -> None:
+    assert Expiry.with_day(date(8999, 12, 31)).on == date(8999, 12, 31)
+    with pytest.raises(ValueError, match="no policy"):
+        Expiry.with_day(date(9000, 1, 1))

@@ -13,7 +13,9 @@ from activity.rules import ActivityInput
 from loyalty.earning.inputs import BandInput, CapInput, HoursInput, NthInput, Weekday
 from loyalty.earning.service import EarningRuleUpdate, PointsPer, end_earning_rule, update_earning_rule
 from loyalty.earning.terms import CapPeriod
+from metrics.rules import Measure
 from metrics.service import FilterInput
+from metrics.windows import Period
 from tests.invariants import check_audit, check_invariants
 from tests.services.programs import another_transaction, counted_statements, wait_for_lock
 from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
@@ -261,3 +263,23 @@ async def test_it_costs_the_same_statements_whatever_the_size() -> None:
     assert one <= 13
     returned = await count(return_of("r", "shop", "x0"))
     assert returned == await count(*(return_of(f"r{n}", "shop", f"x{n}") for n in range(2, 200, 2)))
+
+
+async def test_what_came_to_less_than_a_point_was_no_purchase() -> None:
+    world = await make_world(("shop",))
+    await world.count("amount", Measure.AMOUNT, Period.YEARLY)
+    await world.ladder("amount", Period.YEARLY, {"base": (0, "0.5"), "top": (10**9, 1)})
+    await world.earn("first", amount=1, terms={"nth": NthInput(1)})
+    await world.accept(sale("small", "shop", 1))
+    await world.accept(sale("one", "shop", 1000))
+    await world.accept(return_of("r", "shop", "small"))
+    await world.accept(sale("two", "shop", 1000))
+    assert (await world.wallet("shop")).available == 500
+
+
+async def test_a_limit_may_cut_more_than_any_number_holds() -> None:
+    world = await make_world(("shop",))
+    await world.earn("capped", amount=10**9, terms={"caps": [CapInput(CapPeriod.DAY, 500)]})
+    await world.accept(sale("ok", "shop", 10), sale("huge", "shop", 10**11))
+    assert (await world.wallet("shop")).available == 500
+    await check_audit(world.program_id)
