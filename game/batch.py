@@ -127,6 +127,7 @@ class Batch:
             keys=self._keys(originals),
             usage=self._usage_keys(originals),
             hold_budgets=self.hold_budgets,
+            live_at=self.now if self.history is None else None,
         )
         self.state.originals.update(originals)
         until = max(draft.posted_at for draft in self.drafts.values())

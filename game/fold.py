@@ -79,7 +79,8 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
 
     A refusal leaves the state as it was, but for what was due before it.
     """
-    catch_up(state, state.partners[draft.partner_id], now=draft.posted_at)
+    if not state.waits_for_past:
+        catch_up(state, state.partners[draft.partner_id], now=draft.posted_at)
     if draft.given.kind == RETURN:
         taken = resolve_return(draft.given, partner_id=draft.partner_id, originals=state.originals)
         if isinstance(taken, Refusal):

@@ -27,6 +27,7 @@ from loyalty.ledger.service import (
 from loyalty.tiers.standings import build_standings, read_open_meters, read_standings
 from metrics.meters import build_meters, read_meters, read_parts, read_windows
 from metrics.rules import MeterKey
+from partners.history import NO_HISTORY
 from partners.queries import view_of
 
 # The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
@@ -39,6 +40,8 @@ WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 ORDER BY p.id FOR NO KEY UPDATE OF p
 """
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
+# Whether a past is being loaded into the program $2, at $1.
+PAST: Final = f"SELECT NOT ({NO_HISTORY}) FROM program p WHERE p.id = $2"  # noqa: S608  # a constant
 # How far the review of each unfilled series has come: the partners beyond it have only part of their past in it.
 UNFILLED: Final = """
 SELECT id, coalesce(reviewed_through, 0) FROM meter_series WHERE program_id = $1 AND filled_at IS NULL
@@ -117,10 +120,12 @@ async def load_state(
     keys: Iterable[MeterKey],
     usage: Collection[UsageKey] = (),
     hold_budgets: bool = False,
+    live_at: datetime | None = None,
 ) -> State:
     """Everything that locked partners have, as far as the meters of `keys` and what watches them need it.
 
-    `usage` is what earning rules count by; `hold_budgets` keeps others from taking of the budgets meanwhile.
+    `usage` is what earning rules count by; `hold_budgets` keeps others from taking of the budgets meanwhile; `live_at`
+    is the present of a batch that is itself no part of a past that is loaded.
 
     Raises `PlanMoved` where the configuration is not the plan's any more. It is read here, after the locks: the lock
     statement's own snapshot may be from before it waited.
@@ -141,6 +146,7 @@ async def load_state(
         standings,
         completions,
         awards,
+        past,
         *used,
     ) = await fetch_together(
         connection,
@@ -153,6 +159,7 @@ async def load_state(
         read_standings(program_id=program_id, partner_ids=partner_ids),
         Statement(COMPLETIONS, (program_id, partner_ids)),
         Statement(AWARDS, (program_id, partner_ids)),
+        Statement(PAST, (live_at, program_id)),
         *counted,
     )
     if version != [(plan.version,)]:
@@ -168,6 +175,7 @@ async def load_state(
         awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
         counters=build_counters(*used) if used else Counters({}, {}),
         filled_through=dict(unfilled),
+        waits_for_past=live_at is not None and past == [(True,)],
     )
     for key in state.meters:
         state.note_ladder(key)

@@ -80,6 +80,8 @@ class State:
     """What earning rules have given so far, where they give no more than so much."""
     purchases: dict[int, Sequence[EarningRule]] = field(default_factory=dict)
     """By activity id, the rules that counted it as a purchase."""
+    waits_for_past: bool = False
+    """A past is being loaded beside this batch: what it renews or takes back must not have expired before its time."""
     filled_through: dict[int, int] = field(default_factory=dict)
     """Of the series that are being filled, the last partner whose past is in it."""
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)

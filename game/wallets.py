@@ -81,7 +81,9 @@ def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int,
 
 
 def catch_up(state: State, partner_id: int, *, unit: str, now: datetime) -> None:
-    """Mature and expire what of the wallet is due, as far as its lots are loaded."""
+    """Mature and expire what of the wallet is due, as far as its lots are loaded; not beside a past that is loaded."""
+    if state.waits_for_past:
+        return
     state.transactions += bring_up_to_date(
         state.books, state.ids.take, partner_id=partner_id, unit=unit, now=now
     )

@@ -13,6 +13,7 @@ from loyalty.ledger.policies import Policies, Returns
 from loyalty.ledger.turning import turn_lots_of
 from metrics.rules import Measure
 from metrics.windows import Period
+from partners.history import begin_history, end_history
 from tests.invariants import check_audit, check_invariants
 from tests.world import NOW, Balance, World, back, line, make_world, return_of, sale
 
@@ -81,5 +82,23 @@ async def test_a_return_while_the_points_are_pending_takes_them_there() -> None:
     world.clock.set(NOW + 5 * DAY)
     await world.accept(return_of("r2", "shop", "a", at=world.clock.now()))
     assert await world.wallet("shop") == Balance(4, 0, 6), "they had matured before, though no job had come"
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
+
+
+@pytest.mark.parametrize("live", ["sale", "return"])
+async def test_what_is_live_lets_a_past_that_is_loaded_end(live: str) -> None:
+    world = await make_world(("shop",))
+    await world.earn("base", amount=1, terms={"expiry": Expiry.sliding(days=60)})
+    old = NOW - 200 * DAY
+    await begin_history(world.program_id)
+    await world.accept(sale("one", "shop", 100, at=old), sale("two", "shop", 7, at=old), history=True)
+    await world.accept(sale("now", "shop", 1) if live == "sale" else return_of("back", "shop", "two"))
+    assert (await world.wallet("shop")).available == (108 if live == "sale" else 100)
+    for n in range(1, 8):
+        await world.accept(sale(f"x{n}", "shop", 1, at=old + 28 * n * DAY), history=True)
+    await end_history(world.program_id)
+    await turn_lots_of(world.program_id, NOW)
+    assert (await world.wallet("shop")).available == (115 if live == "sale" else 107)
     await check_invariants(world.program_id)
     await check_audit(world.program_id)
