@@ -2,13 +2,14 @@
 
 Page by page of partners, each page a snapshot. Both the standing that is stored and the one that is climbed again are
 brought to the same present, as the job that reviews them may be late. Left out are partners that were there before
-the ladder was set as it stands, or whose zone has changed since: they were decided by what is not kept. So are ladders
-that count points.
+the ladder was set as it stands, whose zone has changed since, or whose past was loaded at more than one time: the job
+may have reviewed them in between, which is not kept. So are ladders that count points.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from activity.journal import load_originals
@@ -26,6 +27,8 @@ from metrics.rules import POINTS, Movement
 from ops.audit.check import SHOWN, Check, Finding
 from ops.audit.paging import SNAPSHOT, next_partners
 
+AT_ONCE: Final = timedelta(minutes=10)
+"""Between what is loaded of a past in one go."""
 LADDER: Final = "SELECT set_after FROM tier_ladder WHERE program_id = $1"
 ACTIVITIES: Final = "SELECT id FROM activity WHERE program_id = $1 AND partner_id = ANY($2::bigint[])"
 PARTNERS: Final = """
@@ -77,6 +80,17 @@ def _values(meters: Meters) -> dict[date, Decimal]:
     return {key[1]: meter.value for key, meter in meters.items()}
 
 
+def is_in_order(history: Sequence[Activity], *, time_zone: str, set_after: int) -> bool:
+    """Whether all of it was decided by the ladder and on the calendar of today, and no review came in between."""
+    if any(one.time_zone != time_zone or one.id <= set_after for one in history):
+        return False
+    return all(
+        before.posted_at <= after.posted_at
+        and (after.posted_at == after.recorded_at or after.recorded_at - before.recorded_at <= AT_ONCE)
+        for before, after in pairwise(history)
+    )
+
+
 async def look_at_tiers(program_id: int) -> Finding:
     """Climb again with every partner."""
     async with reading() as connection:
@@ -97,9 +111,8 @@ async def look_at_tiers(program_id: int) -> Finding:
         )
         looked, left_out, wrong = looked + seen, left_out + skipped, wrong + len(offending)
         first += offending[: SHOWN - len(first)]
-    note = (
-        f"left out: {left_out:,} partners that were there before the ladder as it stands" if left_out else ""
-    )
+    told = "that were there before the ladder as it stands, or whose past came in pieces"
+    note = f"left out: {left_out:,} partners {told}" if left_out else ""
     return Finding(looked, wrong, tuple(first), note)
 
 
@@ -125,7 +138,7 @@ async def _look_at_page(
     offending = []
     for id_, code, created_at, time_zone in partners:
         history = sorted(journal[id_], key=lambda one: one.number)
-        if any(one.time_zone != time_zone or one.id <= set_after for one in history):
+        if not is_in_order(history, time_zone=time_zone, set_after=set_after):
             left_out += 1
             continue
         seen += 1
