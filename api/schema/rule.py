@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import strawberry
 
@@ -42,6 +43,14 @@ from loyalty.earning.service import (
 from loyalty.ledger.books import POINT
 from loyalty.ledger.expiry import Expiry as Policy
 
+INPUTS: Final = {"min_amount": "minAmount", "max_amount": "maxAmount", "kinds": "partnerKinds"}
+"""What inputs call the conditions that are stored under other names."""
+
+
+def _name_inputs(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored conditions, as an input takes them."""
+    return {INPUTS.get(name, name): value for name, value in stored.items()}
+
 
 @strawberry.enum(description="What an earning rule's points are per.")
 class EarningBasis(StrEnum):
@@ -72,8 +81,12 @@ class EarningRule:
         description="From when on this version holds, for what occurs then; null of the first, which always did."
     )
     ended_at: datetime | None = strawberry.field(description="When the rule was ended by hand.")
-    filter: JSON = strawberry.field(description="Which lines count: the conditions that are set.")
-    audience: JSON = strawberry.field(description="Who takes part: the conditions that are set.")
+    filter: JSON = strawberry.field(
+        description="Which lines count: the conditions that are set, as inputs take them."
+    )
+    audience: JSON = strawberry.field(
+        description="Who takes part: the conditions that are set, as inputs take them."
+    )
     step: Decimal | None
     bands: list[EarningBand]
     min_basket_amount: Decimal | None
@@ -117,8 +130,8 @@ class EarningRule:
             ends_at=row.ends_at,
             effective_from=row.effective_from,
             ended_at=row.ended_at,
-            filter=JSON(row.line_filter),
-            audience=JSON(row.audience),
+            filter=JSON(_name_inputs(row.line_filter)),
+            audience=JSON(_name_inputs(row.audience)),
             step=terms.step,
             bands=[EarningBand.of(one) for one in terms.bands],
             min_basket_amount=terms.min_basket,

@@ -14,7 +14,9 @@ strawberry.enum(Weekday, description="A day of the week.")
 strawberry.enum(CapPeriod, description="One activity, a partner's local day or month, or all time (PARTNER).")
 
 
-@strawberry.type(description="From this quantity on, the whole earns at another rate.")
+@strawberry.type(
+    description="From this quantity of the lines that count on, the whole of it earns at another rate."
+)
 class EarningBand:
     from_: Decimal = strawberry.field(name="from")
     points: Decimal

@@ -10,7 +10,7 @@ from loyalty.earning.counters import Counters
 from loyalty.earning.shares import RateBasis, count, weigh
 from loyalty.earning.terms import Band, Boost, CapPeriod
 from loyalty.earning.versions import EarningRule
-from loyalty.ledger.books import Basis
+from loyalty.ledger.books import POINT, Basis
 from metrics.rules import ONE, Countable
 
 
@@ -135,9 +135,10 @@ def limit(
 
 def withhold(rule: EarningRule, by: Limit) -> Withheld:
     """What a cap or budget that was used up says."""
+    unit = {} if rule.terms.unit == POINT else {"unit": rule.terms.unit}
     if by.per is None:
-        return Withheld(rule, "budget", {"limit": by.limit})
-    return Withheld(rule, "cap", {"per": by.per.value, "limit": by.limit, "used": by.used})
+        return Withheld(rule, "budget", {"limit": by.limit, **unit})
+    return Withheld(rule, "cap", {"per": by.per.value, "limit": by.limit, "used": by.used, **unit})
 
 
 def choose(decision: Decision) -> Decision:

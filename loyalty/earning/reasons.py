@@ -13,6 +13,7 @@ from activity.rules import RETURN, Activity
 from base.numbers import plain
 from loyalty.because import Step, chain
 from loyalty.earning.grants import value
+from loyalty.earning.shares import RateBasis, count
 from loyalty.earning.versions import EarningRule, basket
 from metrics.windows import local_day, zone
 
@@ -56,8 +57,10 @@ def _consider(
     rule = version_of(versions, occurred_at=activity.occurred_at, recorded_at=activity.recorded_at)
     if rule is None:
         first = min(versions, key=lambda one: one.version)
-        on = None if first.created_at is None else _day(first.created_at, activity)
-        return Considered(first, 0, [root, _withheld(first, {"why": "later", "on": on})])
+        assert first.created_at is not None, "a version without one always existed"
+        on = _day(first.created_at, activity)
+        created = _clocks(activity, activity.recorded_at, begins=first.created_at)
+        return Considered(first, 0, [root, _withheld(first, {"why": "later", "on": on, **created})])
     for place, step in enumerate(steps):
         if step["step"] == "rule" and step["rule"] == rule.key:
             last = _last(steps, place)
@@ -103,11 +106,15 @@ def failure(rule: EarningRule, activity: Activity) -> dict[str, Any]:
     terms, instant = rule.terms, activity.occurred_at
     if rule.activity_kind != activity.kind:
         return {"why": "kind", "kind": rule.activity_kind}
+    if rule.starts_at is not None and rule.ended_at is not None and rule.ended_at <= rule.starts_at:
+        return {"why": "never_began", "on": _day(rule.ended_at, activity)}
     if rule.starts_at is not None and instant < rule.starts_at:
-        return {"why": "not_begun", "on": _day(rule.starts_at, activity)}
+        begins = _clocks(activity, instant, begins=rule.starts_at)
+        return {"why": "not_begun", "on": _day(rule.starts_at, activity), **begins}
     ends = [one for one in (rule.ends_at, rule.ended_at) if one is not None and one <= instant]
     if ends:
-        return {"why": "over", "on": _day(min(ends) - INSTANT, activity)}
+        last = _day(min(ends) - INSTANT, activity)
+        return {"why": "over", "on": last, **_clocks(activity, instant, ends=min(ends))}
     lines = [line for line in activity.lines if rule.filter.admits(line)]
     if not lines and not (not activity.lines and rule.filter.is_empty):
         return {"why": "lines"}
@@ -117,8 +124,10 @@ def failure(rule: EarningRule, activity: Activity) -> dict[str, Any]:
         hours = {"opens": f"{terms.hours.opens:%H:%M}", "closes": f"{terms.hours.closes:%H:%M}"}
         return {"why": "hours", **hours, "at": f"{instant.astimezone(zone(activity.time_zone)):%H:%M}"}
     if clock == "weekday":
-        weekday = local_day(instant, activity.time_zone).isoweekday()
-        return {"why": "weekday", "weekdays": list(terms.weekdays), "weekday": weekday}
+        local = instant.astimezone(zone(activity.time_zone))
+        day = terms.day_of(local)
+        night = {"night": True} if day != local.date() else {}
+        return {"why": "weekday", "weekdays": list(terms.weekdays), "weekday": day.isoweekday(), **night}
     worth = plain(basket(activity.lines))
     if terms.min_basket is not None and basket(activity.lines) < terms.min_basket:
         return {"why": "basket", "worth": worth, "least": plain(terms.min_basket)}
@@ -126,7 +135,7 @@ def failure(rule: EarningRule, activity: Activity) -> dict[str, Any]:
         return {"why": "basket", "worth": worth, "most": plain(terms.max_basket)}
     made = value(rule, lines)
     if not made.band.rate:
-        return {"why": "band", "counted": plain(made.counted)}
+        return {"why": "band", "counted": plain(count(RateBasis.QUANTITY, lines))}
     if terms.step is not None and not made.times:
         return {"why": "step", "counted": plain(made.counted), "size": plain(terms.step)}
     return {"why": "rounding", "exact": plain(made.exact)}
@@ -134,3 +143,13 @@ def failure(rule: EarningRule, activity: Activity) -> dict[str, Any]:
 
 def _day(instant: datetime, activity: Activity) -> str:
     return local_day(instant, activity.time_zone).isoformat()
+
+
+def _clocks(activity: Activity, at: datetime, **bound: datetime) -> dict[str, str]:
+    """The times of day of the bound and of `at`, where both fall on the same local day; otherwise days say enough."""
+    ((name, instant),) = bound.items()
+    if _day(instant, activity) != _day(at, activity):
+        return {}
+    local = [one.astimezone(zone(activity.time_zone)) for one in (instant, at)]
+    times = (f"{one:%H:%M:%S}" if one.second else f"{one:%H:%M}" for one in local)
+    return dict(zip((name, "at"), times, strict=True))

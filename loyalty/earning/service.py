@@ -6,7 +6,7 @@ however late it is reported. A rule that is ended earns nothing for what occurs 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from base.errors import Invalid, NotFound
 from loyalty.earning.inputs import NO_TERMS, TermsInput, check_terms
 from loyalty.earning.queries import RuleRow, load_versions
 from loyalty.earning.shares import RateBasis
+from loyalty.earning.terms import INPUTS
 from loyalty.ledger.books import POINT
 from loyalty.ledger.units import check_unit
 from metrics.service import FilterInput, check_filter
@@ -38,6 +39,9 @@ SET_BUDGET: Final = """
 INSERT INTO earning_budget (program_id, rule_id, budget) VALUES ($1, $2, $3)
 ON CONFLICT (program_id, rule_id) DO UPDATE SET budget = excluded.budget
 """
+
+LAST_ZONE: Final = timedelta(hours=12)
+"""How far the clocks of the last place on Earth are behind: only then is a day over everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,8 @@ async def create_earning_rule(
 ) -> RuleRow:
     """Create a rule; the same again answers the one that stands. `tiers`: the keys of the program's, from above.
 
-    KEY_TAKEN where it has another content; EXACTLY_ONE, UNKNOWN_KIND, NOT_SUPPORTED, ENDS_BEFORE_START, and what
-    filter, audience and terms refuse.
+    KEY_TAKEN where it has another content; EXACTLY_ONE, UNKNOWN_KIND, NOT_SUPPORTED, ENDS_BEFORE_START,
+    INVALID_EXPIRY, and what filter, audience and terms refuse.
     """
 
     async def create(connection: Connection, program: LockedProgram) -> RuleRow:
@@ -98,9 +102,10 @@ async def create_earning_rule(
         asked = await _check_content(connection, program, rule, rule.unit, tiers)
         versions = await load_versions(connection, program_id=program.id, key=rule.key)
         if versions:
-            stored = _content(versions[-1]) | {"activity_kind": versions[-1].activity_kind}
-            settle_key(rule.key, stored=stored, asked={**asked, "activity_kind": rule.activity_kind})
+            stored = _name_inputs(_content(versions[-1]), versions[-1].activity_kind)
+            settle_key(rule.key, stored=stored, asked=_name_inputs(asked, rule.activity_kind))
             return versions[0]
+        _check_day(rule.terms, now)
         return await _add(connection, program, rule.key, rule.activity_kind, asked, version=1, now=now)
 
     return await configure(program_id, create)
@@ -126,6 +131,7 @@ async def update_earning_rule(
         asked = await _check_content(connection, program, rule, newest.terms.unit, tiers)
         if _content(newest) == asked and rule.effective_from in (None, newest.effective_from):
             return newest
+        _check_day(rule.terms, now)
         return await _add(
             connection,
             program,
@@ -236,6 +242,27 @@ def _content(row: RuleRow) -> dict[str, Any]:
         "ends_at": row.ends_at,
         "terms": row.terms.to_json(),
     }
+
+
+def _name_inputs(content: dict[str, Any], activity_kind: str) -> dict[str, Any]:
+    """What a version says, by the names of the inputs, all of them."""
+    return {
+        "name": content["name"],
+        "filter": content["line_filter"],
+        "audience": content["audience"],
+        "pointsPer": (content["basis"], content["rate"]),
+        "startsAt": content["starts_at"],
+        "endsAt": content["ends_at"],
+        "activityKind": activity_kind,
+        **{given: content["terms"].get(name) for name, given in INPUTS.items()},
+    }
+
+
+def _check_day(terms: TermsInput, now: datetime) -> None:
+    """A day on which points expire must not be over for everybody. INVALID_EXPIRY."""
+    day = None if terms.expiry is None else terms.expiry.on
+    if day is not None and day < (now.astimezone(UTC) - LAST_ZONE).date():
+        raise Invalid("that day is over", code="INVALID_EXPIRY", field=["expiry", "on"])
 
 
 def _check_points_per(per: PointsPer) -> tuple[RateBasis, Decimal]:

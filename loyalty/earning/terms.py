@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -109,23 +109,20 @@ class Terms:
         return found
 
     def clock_failure(self, occurred_at: datetime, time_zone: str) -> str | None:
-        """What keeps the rule from that instant: "weekday" or "hours" by the partner's clock; None where nothing does.
-
-        What falls after midnight in hours that began before it belongs to the day on which they began.
-        """
+        """What keeps the rule from that instant, by the partner's clock: "weekday" or "hours"; None where nothing."""
         local = occurred_at.astimezone(zone(time_zone))
-        day = local.date()
         if self.hours is not None:
             opens, closes = self.hours
             now = local.time()
-            if opens < closes:
-                if not opens <= now < closes:
-                    return "hours"
-            elif now < closes:
-                day -= timedelta(days=1)
-            elif now < opens:
+            if (opens < closes and not opens <= now < closes) or closes <= now < opens:
                 return "hours"
-        return "weekday" if self.weekdays and day.isoweekday() not in self.weekdays else None
+        return "weekday" if self.weekdays and self.day_of(local).isoweekday() not in self.weekdays else None
+
+    def day_of(self, local: datetime) -> date:
+        """The day that counts, within the hours: what falls after midnight belongs to the day on which they began."""
+        if self.hours is not None and local.time() < self.hours.closes < self.hours.opens:
+            return local.date() - timedelta(days=1)
+        return local.date()
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored: only what is set."""
@@ -174,6 +171,30 @@ class Terms:
 
 
 NO_TERMS: Final = Terms()
+INPUTS: Final = {
+    "min_basket": "minBasketAmount",
+    "max_basket": "maxBasketAmount",
+    "lock_days": "lockDays",
+    "no_tier_multiplier": "tierMultiplier",
+    "boosts": "segmentMultipliers",
+    **{
+        name: name
+        for name in (
+            "step",
+            "bands",
+            "nth",
+            "group",
+            "priority",
+            "weekdays",
+            "hours",
+            "caps",
+            "budget",
+            "expiry",
+        )
+    },
+    "unit": "unit",
+}
+"""What callers call the terms, by the names under which they are stored."""
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -15,10 +15,15 @@ CONDITIONS: Final = {
 }
 PERIODS: Final = {
     "ACTIVITY": "for one activity",
-    "DAY": "of that day",
-    "MONTH": "of that month",
+    "DAY": "for that day",
+    "MONTH": "for that month",
     "PARTNER": "in all",
 }
+NUMBERED: Final = {"DAY": " of that day", "MONTH": " of that month", "PARTNER": ""}
+
+
+def _unit(step: Mapping[str, Any]) -> str:
+    return str(step.get("unit", "POINT"))
 
 
 def _rule(step: Mapping[str, Any], say: Speech) -> str:
@@ -29,26 +34,39 @@ def _rule(step: Mapping[str, Any], say: Speech) -> str:
         case "ACTIVITY":
             return f"{told} activity"
         case "QUANTITY":
-            return f"{told} {size or 'unit'}, {say.number(step['counted'])} counted"
+            units = f"{size} units" if size else "unit"
+            return f"{told} {units}, {say.number(step['counted'])} counted"
         case _:
-            return f"{told} {size or 'unit'} of money, {say.number(step['counted'])} counted"
+            return f"{told} {size or '1'} of the amount, {say.number(step['counted'])} counted"
 
 
 def _cap(step: Mapping[str, Any], say: Speech) -> str:
-    used = f", {say.number(step['used'])} of them given before" if step["used"] else ""
-    left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"At most {say.points(step['limit'])} {PERIODS[step['per']]}{used}: that leaves {left}"
+    return f"Cut to {say.points(step['points'], _unit(step))}: {_most(step, say)}"
+
+
+def _most(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"{say.points(step['limit'], _unit(step))} at most {PERIODS[step['per']]}"
+    if not step["used"]:
+        return told
+    return f"{told}, and {say.number(step['used'])} {'was' if step['used'] == 1 else 'were'} given already"
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
-    left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Of the rule's budget of {say.points(step['limit'])} this was left: {left}"
+    left, budget = say.points(step["points"], _unit(step)), say.points(step["limit"], _unit(step))
+    return f"Cut to {left}: no more was left of the rule's budget of {budget}"
 
 
 def _nth(step: Mapping[str, Any], say: Speech) -> str:
-    which = "each purchase whose number divides by" if step["repeats"] else "only purchase number"
-    when = "" if step["per"] == "PARTNER" else f" {PERIODS[step['per']]}"
-    return f"{which} {say.number(step['number'])}{when} earns; this was number {say.number(step['place'])}"
+    which = f"{'every' if step['repeats'] else 'the'} {_ordinal(step['number'], say)}"
+    when = NUMBERED[step["per"]]
+    return f"only {which} purchase{when} earns, and this was the {_ordinal(step['place'], say)}"
+
+
+def _ordinal(number: int, say: Speech) -> str:
+    if number == 1:
+        return "first"
+    teens = 10 < number % 100 < 14
+    return f"{say.number(number)}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def _basket(step: Mapping[str, Any], say: Speech) -> str:
@@ -60,29 +78,37 @@ def _basket(step: Mapping[str, Any], say: Speech) -> str:
 
 def _weekday(step: Mapping[str, Any], say: Speech) -> str:
     days = ", ".join(DAYS[day - 1] for day in step["weekdays"])
-    return f"it applies on {days} only, and this was a {DAYS[step['weekday'] - 1]}"
+    day = DAYS[step["weekday"] - 1]
+    this = f"in the night of {day}" if step.get("night") else f"a {day}"
+    return f"it applies on {days} only, and this was {this}"
+
+
+def _clock(step: Mapping[str, Any], bound: str, *, done: str = "") -> str:
+    """The time of day too, where the day alone does not tell them apart."""
+    return f" at {step[bound]}, and this was {done}at {step['at']}" if bound in step else ""
 
 
 WHY: Final[Mapping[str, Callable[[Mapping[str, Any], Speech], str]]] = {
-    "cap": lambda s, say: (
-        f"cap reached: {say.number(s['used'])} of {say.points(s['limit'])} {PERIODS[s['per']]} are given"
-    ),
-    "budget": lambda s, say: f"its budget of {say.points(s['limit'])} is used up",
+    "cap": lambda s, say: f"cap reached: {_most(s, say)}",
+    "budget": lambda s, say: f"its budget of {say.points(s['limit'], _unit(s))} is used up",
     "nth": _nth,
     "group": lambda s, say: (
         f"{say.name('rule', s['winner'])} comes before it, and only one of the group “{s['group']}” pays"
     ),
     "audience": lambda s, say: f"not in its audience: {CONDITIONS.get(s['condition'], s['condition'])}",
     "kind": lambda s, say: f"it is for another kind of activity: {say.kind(s['kind'])}",
-    "later": lambda s, say: f"it did not exist yet: it was created on {say.day(s['on'])}",
-    "not_begun": lambda s, say: f"it begins on {say.day(s['on'])}",
-    "over": lambda s, say: f"it ended on {say.day(s['on'])}",
+    "later": lambda s, say: (
+        f"it did not exist yet: it was created on {say.day(s['on'])}{_clock(s, 'begins', done='recorded ')}"
+    ),
+    "not_begun": lambda s, say: f"it begins on {say.day(s['on'])}{_clock(s, 'begins')}",
+    "never_began": lambda s, say: f"it was ended on {say.day(s['on'])}, before it began",
+    "over": lambda s, say: f"it ended on {say.day(s['on'])}{_clock(s, 'ends')}",
     "lines": lambda s, say: "none of the lines counts for it",
     "basket": _basket,
     "weekday": _weekday,
     "hours": lambda s, say: f"it applies from {s['opens']} to {s['closes']} only, and this was at {s['at']}",
-    "step": lambda s, say: f"{say.number(s['counted'])} counted do not make a full {say.number(s['size'])}",
-    "band": lambda s, say: f"{say.number(s['counted'])} counted earn nothing yet",
+    "step": lambda s, say: f"{say.number(s['counted'])} counted: less than a full {say.number(s['size'])}",
+    "band": lambda s, say: f"a quantity of {say.number(s['counted'])} earns nothing",
     "rounding": lambda s, say: f"{say.number(s['exact'])} is less than one point",
 }
 
@@ -103,7 +129,10 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "rule": ("Earning rule", _rule),
     "band": (
         "Table",
-        lambda s, say: f"From {say.number(s['least'])} on, {say.points(s['rate'])} for each",
+        lambda s, say: (
+            f"From a quantity of {say.number(s['least'])} on, "
+            f"the rate of {say.points(s['rate'])} holds for all of it"
+        ),
     ),
     "full_steps": (
         "Full steps",

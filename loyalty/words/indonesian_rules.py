@@ -15,41 +15,53 @@ CONDITIONS: Final = {
 }
 PERIODS: Final = {
     "ACTIVITY": "untuk satu aktivitas",
-    "DAY": "pada hari itu",
-    "MONTH": "pada bulan itu",
+    "DAY": "untuk hari itu",
+    "MONTH": "untuk bulan itu",
     "PARTNER": "seluruhnya",
 }
+NUMBERED: Final = {"DAY": " pada hari itu", "MONTH": " pada bulan itu", "PARTNER": ""}
+
+
+def _unit(step: Mapping[str, Any]) -> str:
+    return str(step.get("unit", "POINT"))
 
 
 def _rule(step: Mapping[str, Any], say: Speech) -> str:
     name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
     told = f"{name}, versi {step['version']}: {rate} untuk setiap"
-    size = f"kelipatan penuh {say.number(step['size'])}" if "size" in step else ""
+    size = f"kelipatan {say.number(step['size'])}" if "size" in step else ""
     match step["basis"]:
         case "ACTIVITY":
             return f"{told} aktivitas"
         case "QUANTITY":
-            return f"{told} {size or 'satuan'}, dihitung {say.number(step['counted'])}"
+            units = f"{size} satuan" if size else "satuan"
+            return f"{told} {units}, dihitung {say.number(step['counted'])}"
         case _:
-            return f"{told} {size or 'satuan'} uang, dihitung {say.number(step['counted'])}"
+            return f"{told} {size or '1'} dari nilai transaksi, dihitung {say.number(step['counted'])}"
 
 
 def _cap(step: Mapping[str, Any], say: Speech) -> str:
-    used = f", {say.number(step['used'])} di antaranya sudah diberikan" if step["used"] else ""
-    left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Paling banyak {say.points(step['limit'])} {PERIODS[step['per']]}{used}: sisanya {left}"
+    return f"Dipotong menjadi {say.points(step['points'], _unit(step))}: {_most(step, say)}"
+
+
+def _most(step: Mapping[str, Any], say: Speech) -> str:
+    told = f"paling banyak {say.points(step['limit'], _unit(step))} {PERIODS[step['per']]}"
+    return f"{told}, dan {say.number(step['used'])} sudah diberikan" if step["used"] else told
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
-    left = say.points(step["points"], step.get("unit", "POINT"))
-    return f"Dari anggaran aturan sebesar {say.points(step['limit'])} tersisa {left}"
+    left, budget = say.points(step["points"], _unit(step)), say.points(step["limit"], _unit(step))
+    return f"Dipotong menjadi {left}: hanya itu yang masih ada dari anggaran aturan sebesar {budget}"
 
 
 def _nth(step: Mapping[str, Any], say: Speech) -> str:
-    which = "setiap pembelian kelipatan ke-" if step["repeats"] else "hanya pembelian ke-"
-    when = "" if step["per"] == "PARTNER" else f" {PERIODS[step['per']]}"
-    number, place = say.number(step["number"]), say.number(step["place"])
-    return f"{which}{number}{when} yang mendapat poin; ini yang ke-{place}"
+    which = f"{_ordinal(step['number'], say)}{' dan kelipatannya' if step['repeats'] else ''}"
+    when = NUMBERED[step["per"]]
+    return f"hanya {which}{when} yang mendapat poin; ini {_ordinal(step['place'], say)}"
+
+
+def _ordinal(number: int, say: Speech) -> str:
+    return "pembelian pertama" if number == 1 else f"pembelian ke-{say.number(number)}"
 
 
 def _basket(step: Mapping[str, Any], say: Speech) -> str:
@@ -61,23 +73,30 @@ def _basket(step: Mapping[str, Any], say: Speech) -> str:
 
 def _weekday(step: Mapping[str, Any], say: Speech) -> str:
     days = ", ".join(DAYS[day - 1] for day in step["weekdays"])
-    return f"hanya berlaku pada hari {days}, dan ini hari {DAYS[step['weekday'] - 1]}"
+    night = "masih terhitung malam " if step.get("night") else ""
+    return f"hanya berlaku pada hari {days}, dan ini {night}hari {DAYS[step['weekday'] - 1]}"
+
+
+def _clock(step: Mapping[str, Any], bound: str, *, done: str = "") -> str:
+    """The time of day too, where the day alone does not tell them apart."""
+    return f" pukul {step[bound]}, dan ini {done}pukul {step['at']}" if bound in step else ""
 
 
 WHY: Final[Mapping[str, Callable[[Mapping[str, Any], Speech], str]]] = {
-    "cap": lambda s, say: (
-        f"batas tercapai: {say.number(s['used'])} dari {say.points(s['limit'])} {PERIODS[s['per']]} sudah diberikan"
-    ),
-    "budget": lambda s, say: f"anggarannya sebesar {say.points(s['limit'])} sudah habis",
+    "cap": lambda s, say: f"batas tercapai: {_most(s, say)}",
+    "budget": lambda s, say: f"anggarannya sebesar {say.points(s['limit'], _unit(s))} sudah habis",
     "nth": _nth,
     "group": lambda s, say: (
         f"{say.name('rule', s['winner'])} didahulukan, dan hanya satu dari kelompok “{s['group']}” yang membayar"
     ),
     "audience": lambda s, say: f"tidak termasuk sasarannya: {CONDITIONS.get(s['condition'], s['condition'])}",
     "kind": lambda s, say: f"aturan ini untuk jenis aktivitas lain: {say.kind(s['kind'])}",
-    "later": lambda s, say: f"aturan ini belum ada: dibuat pada {say.day(s['on'])}",
-    "not_begun": lambda s, say: f"aturan ini mulai pada {say.day(s['on'])}",
-    "over": lambda s, say: f"aturan ini berakhir pada {say.day(s['on'])}",
+    "later": lambda s, say: (
+        f"aturan ini belum ada: dibuat pada {say.day(s['on'])}{_clock(s, 'begins', done='dicatat ')}"
+    ),
+    "not_begun": lambda s, say: f"aturan ini mulai pada {say.day(s['on'])}{_clock(s, 'begins')}",
+    "never_began": lambda s, say: f"aturan ini diakhiri pada {say.day(s['on'])}, sebelum mulai berlaku",
+    "over": lambda s, say: f"aturan ini berakhir pada {say.day(s['on'])}{_clock(s, 'ends')}",
     "lines": lambda s, say: "tidak ada baris yang dihitung untuk aturan ini",
     "basket": _basket,
     "weekday": _weekday,
@@ -87,7 +106,7 @@ WHY: Final[Mapping[str, Callable[[Mapping[str, Any], Speech], str]]] = {
     "step": lambda s, say: (
         f"yang dihitung {say.number(s['counted'])} belum mencapai {say.number(s['size'])} penuh"
     ),
-    "band": lambda s, say: f"yang dihitung {say.number(s['counted'])} belum mendapat poin",
+    "band": lambda s, say: f"jumlah {say.number(s['counted'])} tidak mendapat poin",
     "rounding": lambda s, say: f"{say.number(s['exact'])} kurang dari satu poin",
 }
 
@@ -108,7 +127,9 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "rule": ("Aturan poin", _rule),
     "band": (
         "Tabel",
-        lambda s, say: f"Mulai {say.number(s['least'])}, {say.points(s['rate'])} untuk masing-masing",
+        lambda s, say: (
+            f"Mulai jumlah {say.number(s['least'])}, tarif {say.points(s['rate'])} berlaku untuk seluruh jumlah"
+        ),
     ),
     "full_steps": (
         "Kelipatan penuh",

@@ -372,9 +372,9 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
     assert [one["detail"] for one in why["because"]] == [
         "Sale 41452914799, reported by pos",
         "“Green tea in December”, version 1: 5 points for each unit, 200 counted",
-        "From 12 on, 5 points for each",
+        "From a quantity of 12 on, the rate of 5 points holds for all of it",
         "1,000 points",
-        "At most 600 points of that month: that leaves 600 points",
+        "Cut to 600 points: 600 points at most for that month",
         "Pending until 19 December 2026, valid through 17 June 2027",
     ]
     assert (await world.rows("SELECT pending FROM wallet WHERE program_id = $1"))[0]["pending"] == 600
@@ -395,6 +395,29 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
         {"version": 2, "caps": []},
         {"version": 1, "caps": [{"per": "MONTH", "points": 600}]},
     ]
+
+
+async def test_what_is_read_of_a_rule_can_be_sent_back() -> None:
+    api = await open_api()
+    await api.world.products(ProductInput("tea", "Tea"))
+    rule = {
+        "key": "tea",
+        "name": "Tea",
+        "pointsPer": {"amount": "1"},
+        "filter": {
+            "skus": ["tea"],
+            "minAmount": "5",
+            "maxAmount": "50",
+            "attributes": {"min_amount": [True]},
+        },
+        "audience": {"partnerKinds": ["RETAILER"], "regions": ["ID"]},
+    }
+    wanted = "earningRule { version filter audience }"
+    made = await api.change("MARKETER", "earningRuleCreate", {**rule, "activityKind": "SALE"}, wanted)
+    assert made["earningRule"] == {"version": 1, "filter": rule["filter"], "audience": rule["audience"]}
+    read = {name: made["earningRule"][name] for name in ("filter", "audience")}
+    again = await api.change("MARKETER", "earningRuleUpdate", {**rule, **read}, wanted)
+    assert again["earningRule"] == made["earningRule"]
 
 
 async def test_because_is_told_in_the_readers_language() -> None:

@@ -43,8 +43,20 @@ def make_rule(terms: Terms | None = None, basis: RateBasis = RateBasis.AMOUNT, *
         (make_rule(Terms(weekdays=(1, 6))), "it applies on Monday, Saturday only, and this was a Friday"),
         (make_rule(Terms(min_basket=D(100))), "the activity is worth 40, and must be worth 100 at least"),
         (make_rule(Terms(max_basket=D(30))), "the activity is worth 40, and may be worth 30 at most"),
-        (make_rule(Terms(step=D(50))), "40 counted do not make a full 50"),
-        (make_rule(Terms(bands=(Band(D(0), D(0)), Band(D(10), D(2))))), "40 counted earn nothing yet"),
+        (make_rule(Terms(step=D(50))), "40 counted: less than a full 50"),
+        (make_rule(Terms(bands=(Band(D(0), D(0)), Band(D(10), D(2))))), "a quantity of 3 earns nothing"),
+        (
+            make_rule(starts_at=AT + timedelta(hours=2)),
+            "it begins on 20 November 2026 at 10:00, and this was at 08:00",
+        ),
+        (
+            make_rule(ended_at=AT - timedelta(seconds=30)),
+            "it ended on 20 November 2026 at 07:59:30, and this was at 08:00",
+        ),
+        (
+            make_rule(starts_at=AT + DAY, ended_at=AT - DAY),
+            "it was ended on 19 November 2026, before it began",
+        ),
         (make_rule(rate=D("0.02")), "0.8 is less than one point"),
     ],
 )
@@ -59,6 +71,19 @@ def test_the_condition_that_failed_is_told_with_its_numbers(rule: EarningRule, t
     assert failure(rule, SOLD)["why"] == found.because[1]["why"]
 
 
+def test_after_midnight_the_night_that_counted_is_told() -> None:
+    """On a Sunday at 01:30 it is still the night of Saturday."""
+    rule = make_rule(Terms(weekdays=(7,), hours=Hours(time(22), time(2))))
+    sold = make_activity((TEA, 3, 40), at=datetime(2026, 11, 22, 1, 30, tzinfo=UTC))
+    (found,) = consider([rule], sold, [])
+    assert explain(found.because, Reader("en"))[1].detail == (
+        "“r1”, version 1: it applies on Sunday only, and this was in the night of Saturday"
+    )
+    assert explain(found.because, Reader("id"))[1].detail == (
+        "“r1”, versi 1: hanya berlaku pada hari Minggu, dan ini masih terhitung malam hari Sabtu"
+    )
+
+
 def test_the_version_that_existed_and_held_was_asked() -> None:
     early, late = AT - DAY, AT + DAY
     first = make_rule(created_at=early, until=AT)
@@ -67,6 +92,11 @@ def test_the_version_that_existed_and_held_was_asked() -> None:
     assert [one.rule.version for one in consider([first, second, third], SOLD, [])] == [2]
     (found,) = consider([make_rule(created_at=late)], SOLD, [])
     assert found.because[1]["why"] == "later"
+    (found,) = consider([make_rule(created_at=AT + timedelta(minutes=5))], SOLD, [])
+    assert explain(found.because, Reader("en"))[1].detail == (
+        "“r1”, version 1: it did not exist yet: it was created on 20 November 2026 at 08:05,"
+        " and this was recorded at 08:00"
+    )
 
 
 def test_a_return_is_considered_by_no_rule() -> None:

@@ -78,16 +78,17 @@ async def test_every_rule_says_what_it_paid_or_why_it_did_not() -> None:
         "capped": (40, "40 points"),
         "fund": (3, "3 points"),
         "bali": (0, "“bali”, version 1: not in its audience: region"),
-        "big": (0, "“big”, version 1: 40 counted do not make a full 1,000"),
+        "big": (0, "“big”, version 1: 40 counted: less than a full 1,000"),
         "visit": (0, "“visit”, version 1: it is for another kind of activity: Visit"),
     }
     second = await explained(world, "b")
     assert second["capped"] == (
         10,
-        "At most 50 points of that day, 40 of them given before: that leaves 10 points",
+        "Cut to 10 points: 50 points at most for that day, and 40 were given already",
     )
-    assert second["fund"] == (1, "Of the rule's budget of 4 points this was left: 1 point")
+    assert second["fund"] == (1, "Cut to 1 point: no more was left of the rule's budget of 4 points")
     await world.accept(sale("c", "shop", 20))
     third = await explained(world, "c")
-    assert third["capped"] == (0, "“capped”, version 1: cap reached: 50 of 50 points of that day are given")
+    reached = "cap reached: 50 points at most for that day, and 50 were given already"
+    assert third["capped"] == (0, f"“capped”, version 1: {reached}")
     assert third["fund"] == (0, "“fund”, version 1: its budget of 4 points is used up")

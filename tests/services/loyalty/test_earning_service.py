@@ -7,7 +7,16 @@ from typing import Any, cast
 
 import pytest
 
-from loyalty.earning.service import EarningRuleInput, PointsPer, create_earning_rule
+from base.errors import Invalid
+from loyalty.earning.inputs import TermsInput
+from loyalty.earning.service import (
+    EarningRuleInput,
+    EarningRuleUpdate,
+    PointsPer,
+    create_earning_rule,
+    update_earning_rule,
+)
+from loyalty.ledger.expiry import Expiry
 from metrics.service import FilterInput
 from partners.audiences import AudienceInput
 from partners.queries import ProgramRow
@@ -94,6 +103,42 @@ async def test_another_content_under_a_key_is_refused(changes: dict[str, Any]) -
     await create_earning_rule(program_id=program.id, rule=RULE, now=NOW)
     call = create_earning_rule(program_id=program.id, rule=replace(RULE, **changes), now=NOW)
     assert await refused(call, program_id=program.id) == ("KEY_TAKEN", ("key",))
+
+
+async def test_what_differs_is_called_as_the_input_calls_it() -> None:
+    program = await make_channel()
+    await create_earning_rule(program_id=program.id, rule=RULE, now=NOW)
+    other = replace(
+        RULE,
+        activity_kind="VISIT",
+        points_per=PointsPer(activity=1),
+        filter=FilterInput(skus=["tea"]),
+        lock_days=3,
+        terms=TermsInput(min_basket=Decimal(5), tier_multiplier=False),
+    )
+    with pytest.raises(Invalid) as refusal:
+        await create_earning_rule(program_id=program.id, rule=other, now=NOW)
+    assert str(refusal.value) == (
+        "'per-sale' exists with another content"
+        " (filter, pointsPer, activityKind, minBasketAmount, lockDays, tierMultiplier)"
+    )
+
+
+async def test_a_day_that_is_over_is_no_expiry() -> None:
+    program = await make_channel()
+    past = replace(RULE, terms=TermsInput(expiry=Expiry.with_day((NOW - timedelta(days=2)).date())))
+    wrong = ("INVALID_EXPIRY", ("expiry", "on"))
+    call = create_earning_rule(program_id=program.id, rule=past, now=NOW)
+    assert await refused(call, program_id=program.id) == wrong
+    # The same again stays the same, also once the day is over.
+    soon = replace(RULE, terms=TermsInput(expiry=Expiry.with_day(NOW.date())))
+    made = await create_earning_rule(program_id=program.id, rule=soon, now=NOW)
+    later = NOW + timedelta(days=9)
+    assert await create_earning_rule(program_id=program.id, rule=soon, now=later) == made
+    update = EarningRuleUpdate(RULE.key, RULE.name, RULE.points_per, terms=soon.terms)
+    assert await update_earning_rule(program_id=program.id, rule=update, now=later) == made
+    call = update_earning_rule(program_id=program.id, rule=replace(update, name="Other"), now=later)
+    assert await refused(call, program_id=program.id) == wrong
 
 
 @pytest.mark.parametrize(
