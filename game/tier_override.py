@@ -5,7 +5,7 @@ back, the partner stands on what it has earned meanwhile.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -24,6 +24,8 @@ from loyalty.tiers.rules import Override
 
 IDS: Final = 16
 """Its transaction's, and those of the reviews that are due before it."""
+LONGEST: Final = timedelta(days=3_653)
+"""Ten years. What is to last longer is given for good, and taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,10 @@ class TierOverrideInput:
 async def override_tier(*, program_id: int, given: TierOverrideInput, actor: str, now: datetime) -> None:
     """Put a partner on a tier by hand. The same key again changes nothing.
 
-    Raises `Invalid` (INVALID_TEXT, UNKNOWN_TIER, ZONE_MISSING, NOT_IN_FUTURE, NOT_SUPPORTED), `IdempotencyConflict`,
-    and `NotFound` (UNKNOWN_PARTNER).
+    Raises `Invalid` (INVALID_TEXT, UNKNOWN_TIER, ZONE_MISSING, NOT_IN_FUTURE, INVALID_DATE, NOT_SUPPORTED),
+    `IdempotencyConflict`, and `NotFound` (UNKNOWN_PARTNER).
     """
-    _check(given, now)
+    _check(given)
     ids_wanted, is_again = IDS, False
     while True:
         try:
@@ -58,7 +60,7 @@ async def override_tier(*, program_id: int, given: TierOverrideInput, actor: str
             is_again = True  # the same key, for another partner, at the same time: now it is there to be seen
 
 
-def _check(given: TierOverrideInput, now: datetime) -> None:
+def _check(given: TierOverrideInput) -> None:
     check_texts(reason=given.reason, idempotencyKey=given.idempotency_key)
     if given.until is None:
         return
@@ -66,8 +68,16 @@ def _check(given: TierOverrideInput, now: datetime) -> None:
         raise Invalid("what is taken back has no end", code="NOT_SUPPORTED", field=("until",))
     if given.until.tzinfo is None:
         raise Invalid("must carry its zone or offset", code="ZONE_MISSING", field=("until",))
-    if given.until <= now:
+
+
+def _check_end(until: datetime | None, now: datetime) -> None:
+    """Not of what was given before: by the time that it is asked again, its end may have passed."""
+    if until is None:
+        return
+    if until <= now:
         raise Invalid("must lie in the future", code="NOT_IN_FUTURE", field=("until",))
+    if until - now > LONGEST:
+        raise Invalid("must lie at most ten years ahead", code="INVALID_DATE", field=("until",))
 
 
 async def _override(
@@ -102,6 +112,7 @@ async def _apply(
     key = f"override/{given.idempotency_key}"
     if await find_posted(connection, program_id=plan.program_id, partner_id=partner_id, key=key, asked=step):
         return
+    _check_end(given.until, now)
     ids = await take_ids(connection, ids_wanted)
     state = await load_state(connection, plan, ids=ids, partners=partners, keys=())
     override = _override_of(plan, given)

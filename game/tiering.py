@@ -32,7 +32,8 @@ def catch_up(state: State, partner: PartnerState, *, now: datetime) -> None:
         return
     partner_id = partner.view.id
     standing = state.standings.get(partner_id)
-    if standing is None:
+    # One that an activity of the same batch began, and is not to be kept, begins anew: it has no reviews to tell of.
+    if standing is None or not (standing.is_stored or standing.changed):
         # While its past is gone through again, it begins there.
         if ladder.is_reviewed and ladder.series_id not in state.plan.due:
             standing = state.standings[partner_id] = Standing(0, None)

@@ -62,7 +62,9 @@ class TierOverrideGiven:
     tier: str | None = strawberry.field(
         default=None, description="Its key; left out to take back what was given by hand."
     )
-    until: datetime | None = strawberry.field(default=None, description="For good, where left out.")
+    until: datetime | None = strawberry.field(
+        default=None, description="At most ten years ahead; for good, where left out."
+    )
     reason: str
     idempotency_key: str = strawberry.field(description="The same key again answers as the first time.")
 

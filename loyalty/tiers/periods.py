@@ -65,7 +65,7 @@ class Qualification:
     def end(self, start: date, calendar: Calendar) -> date:
         """The first day after a window."""
         if self.from_joining:
-            return anniversary(calendar.joined_on, start.year + 1)
+            return nearest_anniversary(calendar.joined_on, anniversary(start, start.year + 1))
         if self.rolling_months is not None:
             return add_months(start, self.rolling_months)
         return end_of(self.period, start)
@@ -80,6 +80,22 @@ class Qualification:
             return values.get(start, ZERO)
         end = self.end(start, calendar)
         return sum((value for day, value in values.items() if start <= day < end), ZERO)
+
+    def totals(self, values: Values, calendar: Calendar) -> dict[date, Decimal]:
+        """What was counted in each window that was the present one when anything was."""
+        if not self.is_summed:
+            return dict(values)
+        totals: dict[date, Decimal] = {}
+        days = sorted(values)
+        total, oldest = ZERO, 0
+        for day in days:
+            start = self.start(day, calendar)
+            total += values[day]
+            while days[oldest] < start:
+                total -= values[days[oldest]]
+                oldest += 1
+            totals[start] = total
+        return totals
 
     def closes_at(self, start: date, calendar: Calendar, *, grace_days: int) -> datetime:
         """The instant at which a window is reviewed: when its last day, and the days of grace, are over."""
@@ -96,6 +112,12 @@ def anniversary(joined_on: date, year: int) -> date:
         return joined_on.replace(year=year)
     except ValueError:
         return date(year, 2, 28)
+
+
+def nearest_anniversary(joined_on: date, day: date) -> date:
+    """The anniversary nearest a day. A zone that is corrected moves the day of joining, even over New Year."""
+    years = (day.year - 1, day.year, day.year + 1)
+    return min((anniversary(joined_on, year) for year in years), key=lambda one: abs(one - day))
 
 
 def add_months(first: date, months: int) -> date:

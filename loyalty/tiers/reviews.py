@@ -8,7 +8,6 @@ Whoever decides by a standing brings it up to date first: so it makes no differe
 load of the past is reviewed as it goes. `occurred_at` of a review is when it was due.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -50,7 +49,7 @@ class Review:
 def follow(ladder: Ladder, standing: Standing, values: Values, calendar: Calendar) -> None:
     """Bring the level to what is carried and what the open windows have earned."""
     if not ladder.is_reviewed:
-        earned = decide(ladder, values.values()).level
+        earned = decide(ladder, ladder.qualification.totals(values, calendar).values()).level
         if not ladder.returns_take:
             earned = max(earned, standing.earned)
     else:
@@ -103,9 +102,8 @@ def next_due(ladder: Ladder, standing: Standing, calendar: Calendar) -> datetime
 def best_value(ladder: Ladder, standing: Standing, values: Values, calendar: Calendar) -> Decimal:
     """The most that an open window has counted; of a ladder without reviews, that any has."""
     if not ladder.is_reviewed:
-        return max(values.values(), default=ZERO)
-    windows = _open_windows(ladder, standing, values, calendar)
-    return max(ladder.qualification.value(start, values, calendar) for start in windows)
+        return max(ladder.qualification.totals(values, calendar).values(), default=ZERO)
+    return max(_open_windows(ladder, standing, values, calendar).values())
 
 
 def is_too_late(ladder: Ladder, standing: Standing, day: date) -> bool:
@@ -123,15 +121,21 @@ def kept_until(ladder: Ladder, standing: Standing, values: Values, calendar: Cal
             return due
         if ahead.override is not None and ahead.override.until is None:
             return None
+        if ladder.is_reviewed and _is_used_up(ahead, values):
+            # Only the override still holds it: however far off, there is no window to look at before its end.
+            return None if ahead.override is None else ahead.override.until
     return None
 
 
 def project(ladder: Ladder, standing: Standing, values: Values, calendar: Calendar, *, now: datetime) -> int:
     """The level after the review of the present window, if nothing more is counted. The standing is up to date."""
     ahead = replace(standing, peaks=dict(standing.peaks))
-    present = ladder.qualification.start(local_day(now, calendar.time_zone), calendar)
+    qualification = ladder.qualification
+    present = qualification.start(local_day(now, calendar.time_zone), calendar)
+    ends_on = qualification.end(present, calendar)
     while (due := next_due(ladder, ahead, calendar)) is not None:
-        if ahead.open_from is not None and ahead.open_from > present:
+        # By their ends: where the zone was corrected, the open year may have begun on another day.
+        if ahead.open_from is not None and qualification.end(ahead.open_from, calendar) > ends_on:
             break
         _step(ladder, ahead, values, calendar, due)
     return ahead.level
@@ -158,10 +162,17 @@ def _close(ladder: Ladder, standing: Standing, values: Values, calendar: Calenda
     earned = ladder.earned(value).level
     lowered = 0 if ladder.downgrade is Downgrade.TO_EARNED else standing.carried - 1
     standing.carried = max(earned, lowered)
-    standing.peaks.pop(standing.open_from, None)
     standing.open_from = ladder.qualification.following(standing.open_from, calendar)
+    for start in [one for one in standing.peaks if one < standing.open_from]:
+        del standing.peaks[start]
     standing.changed = True
     return value
+
+
+def _is_used_up(standing: Standing, values: Values) -> bool:
+    """Whether nothing is carried, and nothing counted or kept in a window that is still open."""
+    assert standing.open_from is not None
+    return not (standing.carried or standing.peaks or any(day >= standing.open_from for day in values))
 
 
 def _earned_in_open(ladder: Ladder, standing: Standing, values: Values, calendar: Calendar) -> int:
@@ -170,10 +181,8 @@ def _earned_in_open(ladder: Ladder, standing: Standing, values: Values, calendar
     qualification = ladder.qualification
     if ladder.returns_take and not qualification.is_summed:
         return decide(ladder, (value for day, value in values.items() if day >= standing.open_from)).level
-    levels = {
-        start: ladder.earned(qualification.value(start, values, calendar)).level
-        for start in _open_windows(ladder, standing, values, calendar)
-    }
+    windows = _open_windows(ladder, standing, values, calendar)
+    levels = {start: ladder.earned(value).level for start, value in windows.items()}
     if not ladder.returns_take:
         for start, level in levels.items():
             if level > standing.peaks.get(start, 0):
@@ -182,8 +191,13 @@ def _earned_in_open(ladder: Ladder, standing: Standing, values: Values, calendar
     return max(levels.values(), default=0)
 
 
-def _open_windows(ladder: Ladder, standing: Standing, values: Values, calendar: Calendar) -> Iterable[date]:
-    """The oldest open window, and the later ones in which anything was counted."""
-    assert standing.open_from is not None
-    starts = {ladder.qualification.start(day, calendar) for day in values}
-    return {standing.open_from, *(start for start in starts if start > standing.open_from)}
+def _open_windows(
+    ladder: Ladder, standing: Standing, values: Values, calendar: Calendar
+) -> dict[date, Decimal]:
+    """What was counted in the oldest open window, and in the later ones in which anything was."""
+    open_from, qualification = standing.open_from, ladder.qualification
+    assert open_from is not None
+    later = {
+        start: value for start, value in qualification.totals(values, calendar).items() if start > open_from
+    }
+    return {open_from: qualification.value(open_from, values, calendar), **later}

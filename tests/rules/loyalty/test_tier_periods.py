@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.tiers.periods import Calendar, Qualification, Values, anniversary
-from loyalty.tiers.reviews import bring_up_to_date, follow, kept_until, project
+from loyalty.tiers.reviews import best_value, bring_up_to_date, follow, kept_until, project
 from loyalty.tiers.rules import Downgrade, Ladder, Standing, Tier
 from metrics.windows import Period
 
@@ -75,6 +75,66 @@ def test_each_month_ends_a_rolling_window(day: date, months: int) -> None:
     first = day.replace(day=1)
     assert (
         qualification.following(qualification.start(first - timedelta(days=1), LEAPLING), LEAPLING) == start
+    )
+
+
+@pytest.mark.parametrize("downgrade", [Downgrade.NEVER, Downgrade.TO_EARNED])
+@pytest.mark.parametrize(
+    ("qualification", "together", "apart"),
+    [
+        (Qualification(Period.MONTHLY, rolling_months=3), ("2026-01-01", "2026-03-01"), "2026-04-01"),
+        (JOINED, ("2025-02-28", "2026-02-27"), "2026-02-28"),
+    ],
+)
+def test_a_summed_window_earns_what_its_meters_add_up_to(
+    downgrade: Downgrade, qualification: Qualification, together: tuple[str, str], apart: str
+) -> None:
+    ladder = replace(LADDER, qualification=qualification, downgrade=downgrade)
+    first, last = map(date.fromisoformat, together)
+    for days, level in (((first, last), 1), ((first, date.fromisoformat(apart)), 0)):
+        values = dict.fromkeys(days, Decimal(250))
+        standing = Standing(0, None)
+        bring_up_to_date(ladder, standing, values, LEAPLING, now=at(together[0]))
+        follow(ladder, standing, values, LEAPLING)
+        assert standing.level == level
+        assert best_value(ladder, standing, values, LEAPLING) == (500 if level else 250)
+
+
+@given(
+    st.dictionaries(st.dates(date(2022, 1, 1), date(2030, 1, 1)), st.integers(0, 999).map(Decimal)),
+    st.integers(1, 60) | st.none(),
+)
+def test_the_totals_are_what_each_window_counted(values: Values, months: int | None) -> None:
+    qualification = JOINED if months is None else Qualification(Period.MONTHLY, rolling_months=months)
+    if months is not None:
+        values = {day.replace(day=1): value for day, value in values.items()}
+    totals = qualification.totals(values, LEAPLING)
+    assert totals.keys() == {qualification.start(day, LEAPLING) for day in values}
+    for start, total in totals.items():
+        assert total == qualification.value(start, values, LEAPLING)
+
+
+@pytest.mark.parametrize("before", ["UTC", "America/New_York"])
+def test_a_zone_that_is_corrected_over_new_year_leaves_the_open_year_a_year(before: str) -> None:
+    """Who joined in the first hours of 2024 in London did so on the last day of 2023 in New York."""
+    zones = ["UTC", "America/New_York"]
+    joined_at = datetime(2024, 1, 1, 3, tzinfo=UTC)
+    old, new = (Calendar.of(zone, joined_at) for zone in (before, *(one for one in zones if one != before)))
+    ladder = replace(LADDER, qualification=JOINED, returns_take=False)
+    values, now = {date(2026, 5, 5): Decimal(500)}, at("2026-05-06")
+    standing = Standing(0, None, carried=0)
+    bring_up_to_date(ladder, standing, values, old, now=now)
+    follow(ladder, standing, values, old)
+    start = standing.open_from
+    assert start == JOINED.start(date(2026, 5, 5), old)
+    assert abs((JOINED.end(start, new) - start).days - 365) <= 1
+    assert JOINED.end(start, new) == JOINED.end(JOINED.start(date(2026, 5, 5), new), new)
+    follow(ladder, standing, values, new)
+    assert project(ladder, standing, {}, new, now=now) == 0
+    bring_up_to_date(ladder, standing, values, new, now=at("2027-01-02"))
+    assert (standing.level, standing.carried, standing.peaks) == (1, 1, {})
+    assert kept_until(ladder, standing, values, new) == JOINED.closes_at(
+        JOINED.start(date(2027, 1, 2), new), new, grace_days=0
     )
 
 

@@ -197,6 +197,18 @@ def test_an_override_for_good_outlives_reviews() -> None:
     assert (standing.level, standing.earned) == (GOLD, BRONZE)
 
 
+@pytest.mark.parametrize("downgrade", [Downgrade.TO_EARNED, Downgrade.ONE_STEP])
+def test_an_override_to_the_end_of_time_is_seen_at_once(downgrade: Downgrade) -> None:
+    """No window is looked at in which nothing can change any more."""
+    ladder = replace(LADDER, qualification=Qualification(Period.DAILY), downgrade=downgrade)
+    values = {date(2026, 5, 1): Decimal(600)}
+    standing = stand(ladder, values, at("2026-05-01"))
+    until = at("9999-12-31", "23:59")
+    standing.override, standing.level = Override(GOLD, until), GOLD
+    assert kept_until(ladder, standing, values, UTC_CALENDAR) == until
+    assert project(ladder, standing, values, UTC_CALENDAR, now=at("2026-05-01")) == GOLD
+
+
 @pytest.mark.parametrize(
     ("time_zone", "closes_at"),
     [

@@ -102,6 +102,34 @@ async def test_the_same_key_again_changes_nothing() -> None:
     assert await world.everything() == before
 
 
+async def test_the_same_key_again_after_its_end_changes_nothing() -> None:
+    world = await make_ladder(Downgrade.NEVER)
+    await give(world, "gold", "2026-12-01")
+    world.clock.set(at("2026-12-02"))
+    await give(world, "gold", "2026-12-01")
+    assert await changes(world) == [("bronze", "gold", "OVERRIDDEN")]
+
+
+@pytest.mark.parametrize(
+    ("until", "code"),
+    [
+        ("2026-11-20", "NOT_IN_FUTURE"),
+        ("2036-11-22", "INVALID_DATE"),  # ten years and a day
+        ("9999-12-31", "INVALID_DATE"),
+    ],
+)
+async def test_it_ends_within_ten_years(until: str, code: str) -> None:
+    world = await make_ladder(Downgrade.TO_EARNED)
+    world.clock.set(at("2026-11-20"))
+    before = await world.everything()
+    with pytest.raises(Invalid) as caught:
+        await give(world, "gold", until)
+    assert (caught.value.code, caught.value.field) == (code, ("until",))
+    assert await world.everything() == before
+    await give(world, "gold", "2036-11-20")
+    assert await world.tier("shop") == GOLD
+
+
 async def test_a_program_without_tiers_gives_none() -> None:
     world = await make_world()
     for tier in ("gold", None):

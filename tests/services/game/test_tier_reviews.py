@@ -19,7 +19,7 @@ from metrics.windows import Period
 from partners.history import begin_history, end_history
 from tests.invariants import check_audit, check_invariants
 from tests.services.programs import counted_statements
-from tests.world import NOW, Amount, World, make_world, return_of, sale
+from tests.world import NOW, Amount, World, activity, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -56,6 +56,23 @@ async def reviewed(world: World) -> list[tuple[str, int, int, int]]:
     query = """SELECT ends_on::text, sum(partners)::int, sum(raised)::int, sum(lowered)::int FROM tier_review
                WHERE program_id = $1 GROUP BY ends_on ORDER BY ends_on"""
     return [tuple(row) for row in await world.rows(query)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_moves_no_meter_is_not_reviewed_in_a_batch_either(together: bool) -> None:
+    """Visits over many months, and the first sale: a standing that is not to be kept leaves no review."""
+    world = await make_world()
+    await world.count("amount", Measure.AMOUNT, kinds=["SALE"])
+    await world.ladder("amount", Period.MONTHLY, STEPS, downgrade=Downgrade.TO_EARNED)
+    days = ("2026-05-04", "2026-06-08", "2026-07-13", "2026-08-17", "2026-09-21")
+    given = [activity(f"visit {day}", "shop", kind="VISIT", at=at(day)) for day in days]
+    given.append(sale("first", "shop", 100))
+    for batch in [given] if together else [[one] for one in given]:
+        await world.accept(*batch, history=True)
+    assert await reviewed(world) == []
+    assert await world.tier("shop") == SILVER
+    (row,) = await world.rows("SELECT open_from::text FROM tier_standing WHERE program_id = $1")
+    assert row["open_from"] == "2026-11-01"
 
 
 async def test_the_job_takes_what_was_not_earned_again() -> None:

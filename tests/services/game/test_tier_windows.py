@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from base.errors import Invalid
@@ -74,6 +75,44 @@ async def test_years_from_the_day_of_joining() -> None:
     (row,) = await world.rows(query)
     assert tuple(row) == (at("2028-11-19").replace(hour=10), date(2027, 11, 20))
     await check_invariants(world.program_id)
+
+
+@pytest.mark.parametrize(
+    ("period", "more"),
+    [(Period.MONTHLY, {"rolling_months": 3}), (Period.YEARLY, {"from_joining": True})],
+)
+async def test_a_summed_ladder_that_never_downgrades(period: Period, more: dict[str, Any]) -> None:
+    """Each window adds up, those that are over too; what comes back is taken from its own."""
+    world = await make_ladder(period, downgrade=Downgrade.NEVER, **more)
+    assert await visit(world, "2026-11-21", 60) == BRONZE
+    assert await visit(world, "2026-12-05", 60) == SILVER
+    assert await visit(world, "2029-06-05", 60) == SILVER
+    await world.accept(return_of("r", "shop", "2026-12-05 0", at=world.clock.now()))
+    assert await world.tier("shop") == BRONZE
+    await world.accept(sale("late", "shop", 40, at=at("2026-12-06")))
+    assert await world.tier("shop") == SILVER
+    query = "SELECT because::text FROM ledger_transaction WHERE program_id = $1 ORDER BY id"
+    steps = [step for row in await world.rows(query) for step in orjson.loads(row["because"])]
+    assert [step["value"] for step in steps if step["step"] == "tier"] == ["120", "60", "100"]
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
+
+
+@pytest.mark.parametrize(
+    ("period", "more"),
+    [(Period.MONTHLY, {"rolling_months": 3}), (Period.YEARLY, {"from_joining": True})],
+)
+async def test_a_summed_ladder_that_never_downgrades_counts_what_was_before(
+    period: Period, more: dict[str, Any]
+) -> None:
+    world = await make_world()
+    await world.count("amount", Measure.AMOUNT)
+    await world.accept(
+        sale("a", "shop", 300, at=at("2026-08-01")), sale("b", "shop", 250, at=at("2026-10-01"))
+    )
+    await world.ladder("amount", period, {"bronze": (0, 1), "gold": (500, 1)}, **more)
+    await review_program(world.program_id, world.clock)
+    assert await world.tier("shop") == 1
 
 
 async def test_what_lies_before_all_open_windows_comes_too_late() -> None:
