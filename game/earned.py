@@ -9,7 +9,7 @@ from base.numbers import plain
 from game.state import State
 from loyalty.because import Because
 from loyalty.earning.grants import Decision, Grant, Withheld
-from loyalty.ledger.books import MOST, Lot
+from loyalty.ledger.books import MOST, POINT, Lot
 from loyalty.tiers.rules import Tier
 from metrics.rules import ONE
 
@@ -17,6 +17,7 @@ from metrics.rules import ONE
 def explain_grant(because: Because, granted: Grant, tier: Tier | None, root: int) -> int:
     """From the rule to what was granted, with every number on the way; the last step."""
     rule, worth, terms = granted.rule, granted.worth, granted.rule.terms
+    unit = {} if terms.unit == POINT else {"unit": terms.unit}
     step = because.add(
         "rule",
         on=root,
@@ -25,10 +26,13 @@ def explain_grant(because: Because, granted: Grant, tier: Tier | None, root: int
         basis=rule.basis.value,
         rate=plain(worth.band.rate),
         counted=plain(worth.counted),
+        **unit,
         **({} if terms.step is None else {"size": plain(terms.step)}),
     )
     if terms.bands:
-        step = because.add("band", on=step, least=plain(worth.band.least), rate=plain(worth.band.rate))
+        step = because.add(
+            "band", on=step, least=plain(worth.band.least), rate=plain(worth.band.rate), **unit
+        )
     if terms.step is not None:
         step = because.add("full_steps", on=step, size=plain(terms.step), times=plain(worth.times))
     if tier is not None and tier.multiplier != ONE and terms.tier_multiplier:

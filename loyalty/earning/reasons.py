@@ -54,6 +54,9 @@ def _root(activity: Activity) -> Step:
 def _consider(
     versions: Sequence[EarningRule], activity: Activity, steps: Sequence[Step], root: Step
 ) -> Considered:
+    kept = _kept(versions, steps, root)
+    if kept is not None:
+        return kept
     rule = version_of(versions, occurred_at=activity.occurred_at, recorded_at=activity.recorded_at)
     if rule is None:
         first = min(versions, key=lambda one: one.version)
@@ -61,19 +64,26 @@ def _consider(
         on = _day(first.created_at, activity)
         created = _clocks(activity, activity.recorded_at, begins=first.created_at)
         return Considered(first, 0, [root, _withheld(first, {"why": "later", "on": on, **created})])
+    return Considered(rule, 0, [root, _withheld(rule, failure(rule, activity))])
+
+
+def _kept(versions: Sequence[EarningRule], steps: Sequence[Step], root: Step) -> Considered | None:
+    """What the transaction kept of the rule: it was decided so, whatever the clocks of the processes said."""
+    by_version = {one.version: one for one in versions}
+    key = versions[0].key
     for place, step in enumerate(steps):
-        if step["step"] == "rule" and step["rule"] == rule.key:
+        if step["step"] == "rule" and step["rule"] == key:
             last = _last(steps, place)
             points = [one["points"] for one in steps[place : last + 1] if "points" in one]
-            return Considered(rule, points[-1], chain(steps, last))
-        if step["step"] == "withheld" and step["rule"] == rule.key:
-            return Considered(rule, 0, [root, step])
+            return Considered(by_version[step["version"]], points[-1], chain(steps, last))
+        if step["step"] == "withheld" and step["rule"] == key:
+            return Considered(by_version[step["version"]], 0, [root, step])
         if step["step"] == "outside":
-            for key, _, condition in step["rules"]:
-                if key == rule.key:
-                    reason = {"why": "audience", "condition": condition}
+            for named, version, condition in step["rules"]:
+                if named == key:
+                    rule, reason = by_version[version], {"why": "audience", "condition": condition}
                     return Considered(rule, 0, [root, _withheld(rule, reason)])
-    return Considered(rule, 0, [root, _withheld(rule, failure(rule, activity))])
+    return None
 
 
 def _withheld(rule: EarningRule, reason: Mapping[str, Any]) -> Step:

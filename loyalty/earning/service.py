@@ -125,12 +125,17 @@ async def update_earning_rule(
             raise Invalid(f"the rule {rule.key!r} has ended", code="RULE_ENDED", field=["key"])
         check_dates(rule.effective_from, None)
         effective_from = rule.effective_from or now
-        if effective_from < now:
-            message = "what has occurred was decided by the version of then"
-            raise Invalid(message, code="STARTS_IN_PAST", field=["effectiveFrom"])
         asked = await _check_content(connection, program, rule, newest.terms.unit, tiers)
         if _content(newest) == asked and rule.effective_from in (None, newest.effective_from):
             return newest
+        if effective_from < now:
+            message = "what has occurred was decided by the version of then"
+            raise Invalid(message, code="STARTS_IN_PAST", field=["effectiveFrom"])
+        if effective_from > now and rule.terms.budget != newest.terms.budget:
+            message = (
+                "a budget is the rule's, and another one holds at once: change it with a version from now"
+            )
+            raise Invalid(message, code="NOT_SUPPORTED", field=["budget"])
         _check_day(rule.terms, now)
         return await _add(
             connection,

@@ -27,7 +27,7 @@ def _unit(step: Mapping[str, Any]) -> str:
 
 
 def _rule(step: Mapping[str, Any], say: Speech) -> str:
-    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
+    name, rate = say.name("rule", step["rule"]), say.points(step["rate"], _unit(step))
     told = f"{name}, version {step['version']}: {rate} for each"
     size = f"full {say.number(step['size'])}" if "size" in step else ""
     match step["basis"]:
@@ -131,7 +131,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Table",
         lambda s, say: (
             f"From a quantity of {say.number(s['least'])} on, "
-            f"the rate of {say.points(s['rate'])} holds for all of it"
+            f"the rate of {say.points(s['rate'], _unit(s))} holds for all of it"
         ),
     ),
     "full_steps": (

@@ -27,7 +27,7 @@ def _unit(step: Mapping[str, Any]) -> str:
 
 
 def _rule(step: Mapping[str, Any], say: Speech) -> str:
-    name, rate = say.name("rule", step["rule"]), say.points(step["rate"])
+    name, rate = say.name("rule", step["rule"]), say.points(step["rate"], _unit(step))
     told = f"{name}, versi {step['version']}: {rate} untuk setiap"
     size = f"kelipatan {say.number(step['size'])}" if "size" in step else ""
     match step["basis"]:
@@ -128,7 +128,8 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "band": (
         "Tabel",
         lambda s, say: (
-            f"Mulai jumlah {say.number(s['least'])}, tarif {say.points(s['rate'])} berlaku untuk seluruh jumlah"
+            f"Mulai jumlah {say.number(s['least'])}, "
+            f"tarif {say.points(s['rate'], _unit(s))} berlaku untuk seluruh jumlah"
         ),
     ),
     "full_steps": (

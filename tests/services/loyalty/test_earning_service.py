@@ -182,3 +182,18 @@ async def test_a_wrong_rule_is_refused(changes: dict[str, Any], refusal: Refusal
     await upsert_products(program_id=other.id, products=[ProductInput("soap", "Soap")])
     call = create_earning_rule(program_id=program.id, rule=replace(RULE, **changes), tiers=TIERS, now=NOW)
     assert await refused(call, program_id=program.id) == refusal
+
+
+async def test_a_budget_holds_at_once_and_is_not_scheduled() -> None:
+    program = await make_channel()
+    rule = replace(RULE, key="push", terms=TermsInput(budget=1_000))
+    await create_earning_rule(program_id=program.id, rule=rule, now=NOW)
+    later = EarningRuleUpdate("push", "Push", rule.points_per, effective_from=NOW + timedelta(days=30))
+    less = replace(later, terms=TermsInput(budget=400))
+    with pytest.raises(Invalid) as raised:
+        await update_earning_rule(program_id=program.id, rule=less, now=NOW)
+    assert (raised.value.code, list(raised.value.field)) == ("NOT_SUPPORTED", ["budget"])
+    same = replace(later, terms=rule.terms, points_per=PointsPer(amount=Decimal(2)))
+    made = await update_earning_rule(program_id=program.id, rule=same, now=NOW)
+    again = await update_earning_rule(program_id=program.id, rule=same, now=NOW + timedelta(days=60))
+    assert (made.version, again.version) == (2, 2)
