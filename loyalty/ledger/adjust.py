@@ -43,7 +43,7 @@ async def adjust_points(
     """Give `amount` points to a partner, or take them where it is below zero. The same key again answers the same.
 
     What is given expires as the program says. Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT, UNKNOWN_UNIT,
-    INSUFFICIENT_POINTS), `IdempotencyConflict`, and `NotFound` (UNKNOWN_PARTNER).
+    INSUFFICIENT_POINTS), `HistoryLoading`, `IdempotencyConflict`, and `NotFound` (UNKNOWN_PARTNER).
     """
     if amount == 0 or abs(amount) > MOST:
         raise Invalid("amount must not be 0, and below 2^53", code="INVALID_AMOUNT", field=("amount",))
@@ -89,7 +89,10 @@ async def post(
     now: datetime,
     approved_by: str | None = None,
 ) -> int:
-    """Post an adjustment to a partner that is locked; its transaction. INVALID_AMOUNT, INSUFFICIENT_POINTS."""
+    """Post an adjustment to a partner that is locked; its transaction.
+
+    Raises `Invalid` (INVALID_AMOUNT, INSUFFICIENT_POINTS) and `HistoryLoading`.
+    """
     unit, amount = wanted.unit, wanted.amount
     desk = await open_desk(connection, program_id=program_id, partner_id=holder.id, unit=unit, now=now)
     posted = desk.begin(f"adjust/{wanted.key}")

@@ -19,6 +19,9 @@ AWAITING: Final = AdjustmentState.AWAITING_APPROVAL
 POSTED: Final = AdjustmentState.POSTED
 REJECTED: Final = AdjustmentState.REJECTED
 
+NAMELESS: Final = frozenset({"finance", "admin"})
+"""Subjects of tokens that were issued without a name, to the roles that adjust: anybody may be behind them."""
+
 Decide: TypeAlias = Callable[[Connection, Holder, Adjustment], Awaitable[Adjustment]]
 
 
@@ -26,6 +29,12 @@ class SamePerson(Invalid):
     """Who asked for an adjustment cannot decide it."""
 
     code = "SAME_PERSON"
+
+
+class UnnamedPerson(Invalid):
+    """Nobody can tell that who asked and who approves are two: one of them has the name of a role."""
+
+    code = "UNNAMED_PERSON"
 
 
 class AdjustmentDecided(Invalid):
@@ -37,8 +46,8 @@ class AdjustmentDecided(Invalid):
 async def approve_adjustment(*, program_id: int, id_: int, actor: str, now: datetime) -> Adjustment:
     """Post an adjustment that awaits approval. One that is posted answers as it stands.
 
-    Raises `NotFound`, `SamePerson`, `AdjustmentDecided`, and what posting it refuses: INVALID_AMOUNT and
-    INSUFFICIENT_POINTS; it awaits approval then as before.
+    Raises `NotFound`, `SamePerson`, `UnnamedPerson`, `AdjustmentDecided`, and what posting it refuses: INVALID_AMOUNT,
+    INSUFFICIENT_POINTS and HISTORY_LOADING; it awaits approval then as before.
     """
 
     async def decide(connection: Connection, holder: Holder, asked: Adjustment) -> Adjustment:
@@ -72,6 +81,8 @@ async def _decide(
         seen = _found(await find_adjustment(connection, program_id=program_id, id_=id_))
     if seen.asked_by == actor:
         raise SamePerson("somebody else than who asked for it has to decide")
+    if wanted is POSTED:
+        _check_named(asked_by=seen.asked_by, actor=actor)
 
     async def work(connection: Connection) -> Adjustment:
         holder = await lock_holder(connection, program_id=program_id, partner=seen.partner)
@@ -85,6 +96,18 @@ async def _decide(
         return replace(decided, is_new=True)
 
     return await once(work)
+
+
+def _check_named(*, asked_by: str, actor: str) -> None:
+    """Two names of people, not of roles. One that a nameless token asked for is rejected, and asked for again."""
+    if actor in NAMELESS:
+        message = f"this token is {actor}'s, not a person's: approve with one of `mitra token --name`"
+        raise UnnamedPerson(message)
+    if asked_by in NAMELESS:
+        message = (
+            f"it was asked for by {asked_by}, not by a person: ask again with a token of `mitra token --name`"
+        )
+        raise UnnamedPerson(message)
 
 
 def _found(adjustment: Adjustment | None) -> Adjustment:

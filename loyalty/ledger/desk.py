@@ -20,6 +20,7 @@ from loyalty.ledger.books import Books, Transaction, Wallet
 from loyalty.ledger.maturing import bring_up_to_date, count_due
 from loyalty.ledger.policies import Policies
 from loyalty.ledger.service import build_books, load_lots, read_wallets, save_books, write_wallets
+from partners.history import read_loading
 
 MAX_TEXT: Final = 500
 
@@ -37,6 +38,12 @@ class IdempotencyConflict(Invalid):
     """The key was used before, for something else."""
 
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class HistoryLoading(Invalid):
+    """The program's past is being loaded: the same again succeeds once it is complete."""
+
+    code = "HISTORY_LOADING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +159,17 @@ IDS: Final = 4
 async def open_desk(
     connection: Connection, *, program_id: int, partner_id: int, unit: str, now: datetime
 ) -> Desk:
-    """The wallet of a partner whose row is locked by this transaction, brought up to date."""
-    (wallets,) = await fetch_together(
-        connection, read_wallets(program_id=program_id, partner_ids=[partner_id])
+    """The wallet of a partner whose row is locked by this transaction, brought up to date.
+
+    Raises `HistoryLoading`: what is due by now may be renewed or taken back by a past that is not booked yet.
+    """
+    wallets, ((is_loading,),) = await fetch_together(
+        connection,
+        read_wallets(program_id=program_id, partner_ids=[partner_id]),
+        read_loading(program_id=program_id, now=now),
     )
+    if is_loading:
+        raise HistoryLoading("the program's past is being loaded: ask again when it is complete")
     books = build_books(wallets)
     await load_lots(connection, books, program_id=program_id, partner_ids=[partner_id])
     ids = await take_ids(connection, IDS + count_due(books, now=now))

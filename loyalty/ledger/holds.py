@@ -110,7 +110,7 @@ async def place_hold(
     """Reserve `amount` in the caller's transaction; it takes the partner's lock.
 
     Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT, UNKNOWN_UNIT, INSUFFICIENT_POINTS, PARTNER_CLOSED),
-    `IdempotencyConflict`, and `NotFound` (UNKNOWN_PARTNER).
+    `HistoryLoading`, `IdempotencyConflict`, and `NotFound` (UNKNOWN_PARTNER).
     """
     if not 0 < amount <= MOST:
         raise Invalid("amount must be above 0, and below 2^53", code="INVALID_AMOUNT", field=("amount",))
@@ -195,7 +195,8 @@ async def end_hold(
 ) -> Posted:
     """Capture `captured` of a hold, all of it where that is None, and release the rest, in the caller's transaction.
 
-    Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT), `HoldEnded`, `IdempotencyConflict`, and `NotFound` (UNKNOWN_HOLD).
+    Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT), `HistoryLoading`, `HoldEnded`, `IdempotencyConflict`, and
+    `NotFound` (UNKNOWN_HOLD).
     """
     check_texts(idempotencyKey=idempotency_key)
     found = await connection.fetchrow(PARTNER, program_id, hold_id)

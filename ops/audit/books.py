@@ -128,6 +128,7 @@ COVERED: Final = sql_check(
     """,
 )
 
+# A wallet's open lots are an index's: one look for each, whatever is known of how many sliding lots there are.
 SLIDING: Final = sql_check(
     "sliding lots",
     "a wallet that has sliding lots has the moment at which they expire",
@@ -135,9 +136,9 @@ SLIDING: Final = sql_check(
     wrong="""
     SELECT 'partner ' || w.partner_id || ' ' || w.unit
     FROM wallet w
-    LEFT JOIN (SELECT DISTINCT partner_id, unit FROM lot
-               WHERE program_id = $1 AND sliding AND remaining + held > 0) l USING (partner_id, unit)
-    WHERE w.program_id = $1 AND w.idle_until IS NULL AND l.partner_id IS NOT NULL
+    CROSS JOIN LATERAL (SELECT FROM lot l WHERE l.program_id = $1 AND l.partner_id = w.partner_id AND l.unit = w.unit
+                        AND l.remaining + l.held > 0 AND l.sliding LIMIT 1) l
+    WHERE w.program_id = $1 AND w.idle_until IS NULL
     """,
 )
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from api.access import ADJUSTING
+from loyalty.ledger.approval import NAMELESS
 from tests.api.door import Answer, Api, open_api
 from tests.api.test_statements import read
 
@@ -97,6 +99,22 @@ async def test_two_people_adjust() -> None:
     assert (again["adjustment"], again["entries"]) == (approved, [{"amount": 1_001, "balanceAfter": 2_001}])
     assert (await approve(api, "eka", id_))["adjustment"] == approved
     assert (await reject(api, "eka", id_))["code"] == "ADJUSTMENT_DECIDED"
+
+
+async def test_tokens_without_a_name_are_no_two_people() -> None:
+    """Theirs are the names that the books take for nobody's."""
+    assert {role.value.lower() for role in ADJUSTING} == NAMELESS
+    api = await open_api()
+    await decide(api, adjustmentApprovalAbove=[{"amount": 0}])
+    given = {"partner": "shop", "amount": 1, "reason": "a display", "idempotencyKey": "1"}
+    data = await api.ask("FINANCE", document("pointsAdjust", f"adjustment {{ {SHOWN} }}"), {"input": given})
+    asked = data["pointsAdjust"]["adjustment"]
+    assert asked["askedBy"] in NAMELESS
+    data = await api.ask(
+        "ADMIN", document("adjustmentApprove", f"adjustment {{ {SHOWN} }}"), {"input": {"id": asked["id"]}}
+    )
+    assert data["adjustmentApprove"]["code"] == "UNNAMED_PERSON"
+    assert (await reject(api, "budi", asked["id"]))["adjustment"]["state"] == "REJECTED"
 
 
 async def test_one_that_is_rejected_is_never_posted() -> None:

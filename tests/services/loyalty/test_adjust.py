@@ -1,16 +1,23 @@
 """Adjustments: points given and taken by a person, once a key."""
 
 import asyncio
+from datetime import timedelta
+from importlib import import_module
 
+import asyncpg
 import pytest
 
+from base.database import transaction
 from base.errors import Invalid, NotFound
 from loyalty.ledger.adjust import IdempotencyConflict, adjust_points
 from loyalty.ledger.adjustments import Adjustment
 from loyalty.ledger.books import MOST
+from loyalty.ledger.desk import HistoryLoading
+from loyalty.ledger.expiry import Expiry
 from loyalty.ledger.rules import InsufficientPoints
+from partners.history import begin_history, end_history
 from tests.invariants import check_audit
-from tests.world import NOW, World, make_world
+from tests.world import NOW, World, make_world, sale
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -51,6 +58,52 @@ async def test_the_same_again_is_the_same(world: World) -> None:
     assert (first.is_new, again.is_new) == (True, False)
     assert again.transaction_id == first.transaction_id
     assert await available(world) == 100
+
+
+async def test_a_key_of_the_time_before_adjustments_were_kept_answers_what_it_did(world: World) -> None:
+    given = await adjust(world, amount=100, key="1", reason="a 'gift'")
+    taken = await adjust(world, "b", 7, key="2")
+    kept = "SELECT * FROM adjustment WHERE program_id = $1 ORDER BY transaction_id"
+    before = [dict(row) | {"id": 0} for row in await world.rows(kept)]
+    async with transaction() as connection:
+        await connection.execute("DELETE FROM adjustment WHERE program_id = $1", world.program_id)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await adjust(world, amount=100, key="1", reason="a 'gift'")
+    await adjust(world, amount=5, key="3")
+    migration = import_module("ops.migrations.0018_adjustments_before")
+    for _ in range(2):
+        async with transaction() as connection:
+            await connection.execute(migration.KEEP_POSTED)
+        after = [dict(row) | {"id": 0} for row in await world.rows(kept)]
+        assert after[:2] == before
+        assert len(after) == 3
+    again = await adjust(world, amount=100, key="1", reason="a 'gift'")
+    assert (again.is_new, again.transaction_id) == (False, given.transaction_id)
+    with pytest.raises(IdempotencyConflict):
+        await adjust(world, "b", 8, key="2")
+    assert (await adjust(world, "b", 7, key="2")).transaction_id == taken.transaction_id
+    assert (await available(world), await available(world, "b")) == (105, 7)
+
+
+async def test_by_hand_nothing_is_done_while_a_past_is_loaded() -> None:
+    """What looks expired by now is what the past renews: each of its sales puts the expiry off."""
+    world = await make_world(["a"])
+    await world.earn(amount=1, terms={"expiry": Expiry.sliding(days=60)})
+    first = NOW - timedelta(days=200)
+    before = await adjust(world, amount=1, key="before")
+    await begin_history(world.program_id)
+    await world.accept(sale("0", "a", 100, at=first), history=True)
+    with pytest.raises(HistoryLoading):
+        await adjust(world, amount=1)
+    # What was posted before answers as ever.
+    assert (await adjust(world, amount=1, key="before")).transaction_id == before.transaction_id
+    for number in range(1, 8):
+        day = first + timedelta(days=28 * number)
+        await world.accept(sale(str(number), "a", 1, at=day), history=True)
+    await end_history(world.program_id)
+    assert (await adjust(world, amount=1)).is_new
+    assert await available(world) == 109
+    await check_audit(world.program_id)
 
 
 @pytest.mark.parametrize("changes", [{"amount": 99}, {"reason": "another"}, {"partner": "b"}])

@@ -15,6 +15,7 @@ from loyalty.ledger.adjustments import Adjustment, AdjustmentState, list_adjustm
 from loyalty.ledger.approval import (
     AdjustmentDecided,
     SamePerson,
+    UnnamedPerson,
     approve_adjustment,
     reject_adjustment,
 )
@@ -49,7 +50,7 @@ async def set_thresholds(world: World, **above: int) -> Policies:
 
 
 async def ask(
-    world: World, amount: int, *, key: str = "k", partner: str = "a", unit: str = "POINT", by: str = "finance"
+    world: World, amount: int, *, key: str = "k", partner: str = "a", unit: str = "POINT", by: str = "siti"
 ) -> Adjustment:
     return await adjust_points(
         program_id=world.program_id,
@@ -94,7 +95,7 @@ async def test_above_it_nothing_is_posted_before_somebody_else_approves(world: W
     assert (asked.state, asked.transaction_id, asked.asked_by, asked.is_new) == (
         AWAITING,
         None,
-        "finance",
+        "siti",
         True,
     )
     assert await transactions(world) == 0
@@ -127,9 +128,9 @@ async def test_the_same_key_answers_how_it_stands(world: World) -> None:
 async def test_who_asked_cannot_decide(world: World) -> None:
     asked = await ask(world, 5_000)
     with pytest.raises(SamePerson):
-        await approve(world, asked, "finance")
+        await approve(world, asked, "siti")
     with pytest.raises(SamePerson):
-        await reject(world, asked, "finance")
+        await reject(world, asked, "siti")
     assert await transactions(world) == 0
     # Nor would the database let it be written.
     with pytest.raises(asyncpg.CheckViolationError):
@@ -139,6 +140,21 @@ async def test_who_asked_cannot_decide(world: World) -> None:
                 " WHERE program_id = $1",
                 world.program_id,
             )
+
+
+@pytest.mark.parametrize(
+    ("asker", "approver"), [("finance", "budi"), ("siti", "admin"), ("finance", "admin")]
+)
+async def test_nobody_approves_for_a_role(world: World, asker: str, approver: str) -> None:
+    """A person with two tokens that have no name would be two."""
+    asked = await ask(world, 5_000, by=asker)
+    with pytest.raises(UnnamedPerson, match="mitra token --name"):
+        await approve(world, asked, approver)
+    assert await transactions(world) == 0
+    # What such a token asked for can be rejected, and what a person asked for waits for another one.
+    assert (await reject(world, asked, approver)).state is REJECTED
+    await approve(world, await ask(world, 5_000, key="again"))
+    assert await available(world) == 5_000
 
 
 async def test_what_is_decided_stays_decided(world: World) -> None:
@@ -178,7 +194,7 @@ async def test_the_because_tells_who_asked_who_approved_and_why(world: World) ->
         )
     (entry,) = found[approved.transaction_id]
     first, second = chain(list(entry.because), len(entry.because) - 1)
-    assert (first["step"], first["askedBy"], first["approvedBy"]) == ("approval", "finance", "head")
+    assert (first["step"], first["askedBy"], first["approvedBy"]) == ("approval", "siti", "head")
     assert (second["step"], second["reason"], second["amount"]) == ("adjustment", "a gift", 5_000)
 
 

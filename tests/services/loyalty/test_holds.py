@@ -12,12 +12,13 @@ from base.database import reading
 from base.errors import DomainError, NotFound
 from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.configuring import set_unit
-from loyalty.ledger.desk import IdempotencyConflict
+from loyalty.ledger.desk import HistoryLoading, IdempotencyConflict
 from loyalty.ledger.expiry import Expiry
 from loyalty.ledger.holds import Posted, capture_hold, hold_points, release_hold
 from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.turning import turn_lots_of
 from loyalty.ledger.units import Unit, load_units
+from partners.history import begin_history, end_history
 from tests.invariants import check_audit, check_invariants
 from tests.ledger import give
 from tests.world import Balance, World, make_world, return_of, sale
@@ -338,3 +339,24 @@ async def test_a_fault_in_the_midst_leaves_nothing(world: World, point: str) -> 
         await call
     assert await world.everything() == before
     await proved(world)
+
+
+async def test_points_are_neither_held_nor_let_go_while_a_past_is_loaded(world: World) -> None:
+    """An open hold stays as it is, and the same keys succeed once the past is complete."""
+    held = [await hold(world, 10, key=key) for key in ("1", "2")]
+    await begin_history(world.program_id)
+    before = await world.everything()
+    for work in (
+        hold(world, 10, key="3"),
+        capture(world, held[0].hold_id),
+        release(world, held[1].hold_id),
+    ):
+        with pytest.raises(HistoryLoading):
+            await work
+    assert not (await hold(world, 10, key="1")).is_new
+    assert await world.everything() == before
+    await end_history(world.program_id)
+    assert (await hold(world, 10, key="3")).is_new
+    assert (await capture(world, held[0].hold_id)).is_new
+    assert (await release(world, held[1].hold_id)).is_new
+    await check_audit(world.program_id)
