@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from activity.rules import ActivityInput
 from base.clock import Clock
 from base.database import Connection
 from game.outcome import Outcome
-from game.pipeline import record
+from game.pipeline import WrongSize, record
 from loyalty.earning.explaining import explain_activities
 from loyalty.earning.reasons import Considered
+
+MOST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,12 @@ class Undone(Exception):
 
 
 async def preview(*, program_id: int, activities: Sequence[ActivityInput], clock: Clock) -> list[Previewed]:
-    """What would come of these activities, in the order given. Writes nothing; `WrongSize` as `record` does.
+    """What would come of these 1 to 100 activities, in the order given. Writes nothing. Raises `WrongSize`.
 
-    Holds the partners' locks while it decides, as recording would.
+    Holds the partners' locks while it decides and explains, so it takes no more.
     """
+    if len(activities) > MOST:
+        raise WrongSize(f"a preview has 1 to {MOST} activities", field=("activities",))
 
     async def undo(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         ids = [one.activity_id for one in outcomes if one.activity_id is not None]

@@ -69,7 +69,7 @@ class ExplanationQuery:
         return _rules(rows[id_], context)
 
     @strawberry.field(
-        description="What would come of 1 to 1,000 activities that were sent now. Nothing of it is kept."
+        description="What would come of 1 to 100 activities that were sent now. Nothing of it is kept."
     )
     async def earning_preview(self, info: Info, activities: list[ActivityInput]) -> list[EarningPreview]:
         context = info.context

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from base.database import reading
+from game.pipeline import WrongSize
 from game.preview import preview
 from loyalty.earning.explaining import explain_activities
 from loyalty.earning.inputs import CapInput
@@ -92,3 +93,10 @@ async def test_every_rule_says_what_it_paid_or_why_it_did_not() -> None:
     reached = "cap reached: 50 points at most for that day, and 50 were given already"
     assert third["capped"] == (0, f"“capped”, version 1: {reached}")
     assert third["fund"] == (0, "“fund”, version 1: its budget of 4 points is used up")
+
+
+async def test_a_preview_is_short() -> None:
+    world = await make_world()
+    sales = [sale(f"x{n}", "shop", 1) for n in range(101)]
+    with pytest.raises(WrongSize):
+        await preview(program_id=world.program_id, activities=sales, clock=world.clock)
