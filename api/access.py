@@ -76,7 +76,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Node": _fields(READING, "id"),
     "UserError": _fields(ALL, "code message field"),
     # ---------------------------------------------------------------------------------------- a partner's standing
-    "Partner": _fields(ALL, "id code name kind region status timeZone locale")
+    "Partner": _fields(ALL, "id code name kind region status timeZone locale joinedOn")
     | _fields(READING, "wallet tier tierHistory missions badges standings inbox"),
     **_page("Partner", READING),
     "Wallet": _fields(READING, "unit available pending held debt expiring entries"),

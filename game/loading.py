@@ -32,7 +32,7 @@ from partners.queries import view_of
 
 # The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
 LOCK: Final = """
-SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version, p.created_at,
+SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version, p.created_at, p.joined_on,
        coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
        CASE WHEN $3::boolean THEN p.attributes END AS attributes
 FROM partner p JOIN program g ON g.id = p.program_id
@@ -97,6 +97,7 @@ async def lock_partners(
             row["activities"],
             row["version"],
             row["created_at"],
+            row["joined_on"],
             segments,
         )
         for row in rows

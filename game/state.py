@@ -36,7 +36,8 @@ class PartnerState:
     view: PartnerView
     number: int
     version: int
-    joined_at: datetime
+    created_at: datetime
+    joined_on: date | None
     segments: Segments = NO_SEGMENTS
 
     def set_tier(self, tier: Tier) -> None:

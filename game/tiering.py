@@ -193,4 +193,4 @@ def _values(state: State, partner_id: int) -> Values:
 
 
 def _calendar(partner: PartnerState) -> Calendar:
-    return Calendar.of(partner.view.time_zone, partner.joined_at)
+    return Calendar.of(partner.view.time_zone, partner.created_at, partner.joined_on)

@@ -60,7 +60,7 @@ async def load_card(program: ProgramRow, code: str, *, entries: int, now: dateti
                 connection,
                 program_id=program.id,
                 ladder=catalog.ladder.rules,
-                calendars={partner.id: Calendar.of(partner.time_zone, partner.created_at)},
+                calendars={partner.id: Calendar.of(partner.time_zone, partner.created_at, partner.joined_on)},
                 now=now,
             )
             standing = standings[partner.id]

@@ -1,11 +1,13 @@
 """Programs, regions, partners and products as a caller states them, and what is wrong with each by itself.
 
-An upsert states the whole item: what is left out is cleared. Only a partner's status stays where it is left out.
+An upsert states the whole item: what is left out is cleared. Only a partner's status and the day on which it joined
+stay where they are left out.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -30,6 +32,8 @@ ACTIVITY_KINDS: Final = ("SALE", "RETURN", "RECEIPT", "TRAINING", "VISIT")
 """The kinds of activities that a program knows where it names none of its own."""
 
 
+EARLIEST_JOINING: Final = date(1900, 1, 1)
+LATEST_JOINING: Final = date(2999, 12, 31)
 PROGRAM_KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """Programs are named in tokens and commands: short, and the same however they are typed."""
 
@@ -77,7 +81,8 @@ class RegionInput:
 @dataclass(frozen=True, slots=True)
 class PartnerInput:
     """A partner. `region` and `parent` by code, the parent perhaps later in the same input; zone and locale default to
-    the program's. `status` left out: as it stands, ACTIVE for a new partner."""
+    the program's. `status` left out: as it stands, ACTIVE for a new partner. `joined_on`, the local day on which it
+    joined the program, left out: as it stands, the day of its creation for a new partner."""
 
     code: str
     name: str
@@ -88,6 +93,7 @@ class PartnerInput:
     locale: str | None = None
     attributes: Mapping[str, Any] | None = None
     status: PartnerStatus | None = None
+    joined_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,9 @@ def check_partners(partners: Sequence[PartnerInput]) -> list[str]:
             check_time_zone(partner.time_zone, item_path(["partners"], index, "timeZone"))
         if partner.locale is not None:
             check_locale(partner.locale, item_path(["partners"], index, "locale"))
+        if partner.joined_on is not None and not EARLIEST_JOINING <= partner.joined_on <= LATEST_JOINING:
+            message = f"must lie between {EARLIEST_JOINING} and {LATEST_JOINING}"
+            raise Invalid(message, code="INVALID_DATE", field=item_path(["partners"], index, "joinedOn"))
     check_known((partner.kind for partner in partners), PartnerKind, ["partners"], noun="kind", name="kind")
     check_known(
         (partner.status for partner in partners), PartnerStatus, ["partners"], noun="status", name="status"

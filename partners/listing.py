@@ -5,14 +5,14 @@ A scope says which partners a caller may see. What lies outside it answers like 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from base.database import Connection
 
 # A partner's row as it is shown; `time_zone` and `locale` are the program's where it has none of its own.
 COLUMNS: Final = """
-SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.created_at,
+SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.created_at, p.joined_on,
        coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
        p.attributes::text
 FROM partner p JOIN program g ON g.id = p.program_id
@@ -49,6 +49,7 @@ class PartnerRow:
     region_id: int
     status: str
     created_at: datetime
+    joined_on: date | None
     time_zone: str
     locale: str
     attributes: str

@@ -61,6 +61,8 @@ class Partner(Model):
     activities = fields.BigIntField(default=0, db_default=0)
     """The dense number of the partner's last activity."""
     created_at = fields.DatetimeField(auto_now_add=True)
+    joined_on = fields.DateField(null=True)
+    """The local day on which it joined the program, where that is another than that of `created_at`."""
 
     class Meta:
         table = "partner"

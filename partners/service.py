@@ -226,6 +226,7 @@ async def write_partners(
         [partner.locale for partner in partners],
         attributes,
         [partner.status.value if partner.status else None for partner in partners],
+        [partner.joined_on for partner in partners],
     )
     await connection.execute(ADD_PARTNERS, program.id, *columns, now)
     changed = await connection.fetch(CHANGE_PARTNERS, program.id, *columns)

@@ -12,7 +12,7 @@ from partners.statements import KNOWN_REGIONS
 
 PARTNERS: Final = """
 SELECT p.code, p.name, p.kind, r.code AS region, b.code AS parent, p.time_zone, p.locale, p.status,
-       p.attributes::text
+       p.attributes::text, p.joined_on
 FROM partner p JOIN region r ON r.program_id = $1 AND r.id = p.region_id
 LEFT JOIN partner b ON b.program_id = $1 AND b.id = p.parent_id
 WHERE p.program_id = $1 AND p.code = ANY($2::text[])

@@ -63,10 +63,13 @@ SELECT u.code, p.code AS parent FROM up u LEFT JOIN partner p ON p.program_id = 
 """
 # The partners that are new, without their parents, which may come later in the same input.
 ADD_PARTNERS: Final = """
-INSERT INTO partner (program_id, code, name, kind, region_id, time_zone, locale, attributes, status, created_at)
-SELECT $1, g.code, g.name, g.kind, r.id, g.time_zone, g.locale, g.attributes::jsonb, coalesce(g.status, 'ACTIVE'), $11
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-     WITH ORDINALITY AS g (code, name, kind, region, parent, time_zone, locale, attributes, status, place)
+INSERT INTO partner (program_id, code, name, kind, region_id, time_zone, locale, attributes, status, joined_on,
+                     created_at)
+SELECT $1, g.code, g.name, g.kind, r.id, g.time_zone, g.locale, g.attributes::jsonb, coalesce(g.status, 'ACTIVE'),
+       g.joined_on, $12
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+            $11::date[])
+     WITH ORDINALITY AS g (code, name, kind, region, parent, time_zone, locale, attributes, status, joined_on, place)
 JOIN region r ON r.program_id = $1 AND r.code = g.region ORDER BY g.place
 ON CONFLICT (program_id, code) DO NOTHING
 """
@@ -74,16 +77,20 @@ CHANGE_PARTNERS: Final = """
 UPDATE partner p
 SET name = g.name, kind = g.kind, region_id = r.id, parent_id = b.id, time_zone = g.time_zone, locale = g.locale,
     attributes = g.attributes::jsonb, status = coalesce(g.status, p.status),
+    joined_on = coalesce(g.joined_on, p.joined_on),
     version = p.version + ((p.kind, p.region_id, p.status) <> (g.kind, r.id, coalesce(g.status, p.status)) OR EXISTS (
         SELECT FROM segment s, jsonb_object_keys(s.filter->'attributes') AS a (name)
         WHERE s.program_id = $1 AND p.attributes->a.name IS DISTINCT FROM g.attributes::jsonb->a.name))::int
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-     AS g (code, name, kind, region, parent, time_zone, locale, attributes, status)
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+            $11::date[])
+     AS g (code, name, kind, region, parent, time_zone, locale, attributes, status, joined_on)
 JOIN region r ON r.program_id = $1 AND r.code = g.region
 LEFT JOIN partner b ON b.program_id = $1 AND b.code = g.parent
 WHERE p.program_id = $1 AND p.code = g.code
-  AND (p.name, p.kind, p.region_id, p.parent_id, p.time_zone, p.locale, p.attributes, p.status) IS DISTINCT FROM
-      (g.name, g.kind, r.id, b.id, g.time_zone, g.locale, g.attributes::jsonb, coalesce(g.status, p.status))
+  AND (p.name, p.kind, p.region_id, p.parent_id, p.time_zone, p.locale, p.attributes, p.status, p.joined_on)
+      IS DISTINCT FROM
+      (g.name, g.kind, r.id, b.id, g.time_zone, g.locale, g.attributes::jsonb, coalesce(g.status, p.status),
+       coalesce(g.joined_on, p.joined_on))
 RETURNING p.id, old.version <> new.version AS moved
 """
 PARTNERS: Final = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Final, TypeAlias
 
 import strawberry
@@ -25,6 +26,7 @@ from base.database import reading
 from base.errors import Invalid
 from leaderboards.queries import standings_of
 from loyalty.ledger.books import POINT
+from metrics.windows import local_day
 from partners.inputs import PartnerKind, PartnerStatus
 from partners.listing import PartnerRow, list_partners, subtree
 from partners.service import PartnerInput, upsert_partners
@@ -44,6 +46,7 @@ class Partner(Node):
     status: PartnerStatus
     time_zone: str
     locale: str
+    joined_on: date = strawberry.field(description="The local day on which it joined the program.")
 
     @strawberry.field
     def region(self, info: Info) -> Region:
@@ -119,12 +122,13 @@ class Partner(Node):
             status=PartnerStatus(row.status),
             time_zone=row.time_zone,
             locale=row.locale,
+            joined_on=row.joined_on or local_day(row.created_at, row.time_zone),
         )
 
 
 @strawberry.input(
     name="PartnerInput",
-    description="A partner as a whole: what is left out is cleared, but for its status. No personal data.",
+    description="A partner as a whole: what is left out is cleared, but for status and joinedOn. No personal data.",
 )
 class PartnerUpsertItem:
     code: str
@@ -138,6 +142,11 @@ class PartnerUpsertItem:
     status: PartnerStatus | None = strawberry.field(
         default=None, description="As it stands, where left out; ACTIVE for a new partner."
     )
+    joined_on: date | None = strawberry.field(
+        default=None,
+        description="The local day on which it joined the program: ladders by anniversary count from it. As it "
+        "stands, where left out; the day of its creation for a new partner.",
+    )
 
     def taken(self) -> PartnerInput:
         return PartnerInput(
@@ -150,6 +159,7 @@ class PartnerUpsertItem:
             locale=self.locale,
             attributes=self.attributes,
             status=self.status,
+            joined_on=self.joined_on,
         )
 
 

@@ -118,7 +118,7 @@ def _tier(tiers: Sequence[Step], level: int) -> Tier:
 
 
 async def _row_of(partner: PartnerRow, context: Context) -> StandingRow:
-    calendar = Calendar.of(partner.time_zone, partner.created_at)
+    calendar = Calendar.of(partner.time_zone, partner.created_at, partner.joined_on)
     return await context.loaders.standings.load((partner.id, calendar))
 
 

@@ -5,11 +5,11 @@ A row's code is the key of its balance: it is posted once, in whatever file it c
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from imports.cells import parse_decimal, parse_instant, read_written
+from imports.cells import parse_decimal
+from imports.masters.days import read_day, read_expiry
 from imports.masters.mapping import MasterMapping
 from imports.masters.reading import MasterReader, MasterRow
 from imports.rows import Refused
@@ -26,9 +26,6 @@ LAST_ZONE: Final = "Etc/GMT+12"
 FIRST_ZONE: Final = "Etc/GMT-14"
 """Where a day begins last, and first: what is refused in both is refused on every partner's calendar."""
 
-NEVER_YEAR: Final = 9999
-"""What ERP systems write where something never expires: the last year that a date can have."""
-
 
 def read_balance(row: MasterRow, mapping: MasterMapping) -> OpeningBalance:
     """What the row opens. Raises `Fault`."""
@@ -37,8 +34,8 @@ def read_balance(row: MasterRow, mapping: MasterMapping) -> OpeningBalance:
         partner=row.texts["partner"] or "",
         points=_points(row, mapping),
         unit=(row.texts.get("unit") or POINT).upper(),
-        expires_on=_day(row, "expires_on", mapping),
-        granted_on=_day(row, "granted_on", mapping),
+        expires_on=read_expiry(row, mapping),
+        granted_on=read_day(row, "granted_on", mapping),
     )
 
 
@@ -77,16 +74,3 @@ def _points(row: MasterRow, mapping: MasterMapping) -> int:
     if points != points.to_integral_value():
         raise Fault(f"{text!r} is no whole number", code="INVALID_AMOUNT", field="points")
     return int(points)
-
-
-def _day(row: MasterRow, field: str, mapping: MasterMapping) -> date | None:
-    """A day as it is written; of a time with an offset, the day in the mapping's zone. None: never."""
-    text = row.texts.get(field)
-    if text is None:
-        return None
-    try:
-        if field == "expires_on" and read_written(text, "", mapping.dates.format).year == NEVER_YEAR:
-            return None
-        return parse_instant(text, "", mapping.dates).astimezone(ZoneInfo(mapping.dates.time_zone)).date()
-    except (ValueError, OverflowError) as error:
-        raise Fault(f"{text!r} is no date that can be read", code="INVALID_DATE", field=field) from error

@@ -17,7 +17,17 @@ from imports.toml import Table, nearest, parse_document
 from partners.inputs import PartnerKind
 
 FIELDS: Final = {
-    ImportKind.PARTNERS: ("code", "name", "kind", "region", "parent", "time_zone", "locale", "status"),
+    ImportKind.PARTNERS: (
+        "code",
+        "name",
+        "kind",
+        "region",
+        "parent",
+        "time_zone",
+        "locale",
+        "status",
+        "joined_on",
+    ),
     ImportKind.PRODUCTS: ("sku", "name", "category", "brand", "unit", "packs"),
     ImportKind.BALANCES: ("partner", "points", "unit", "expires_on", "granted_on", "reference"),
 }
@@ -98,7 +108,7 @@ def parse_master_mapping(text: str, kind: ImportKind) -> MasterMapping:
         packs=packs,
         attributes=attributes,
         file=file,
-        dates=read_dates(document.table("dates")) if kind is ImportKind.BALANCES else DateFormat(),
+        dates=DateFormat() if kind is ImportKind.PRODUCTS else read_dates(document.table("dates")),
         clean=read_cleaners(document.table("clean"), CLEANED[kind]),
         source=source,
         partner_kind=partners.choice("kind", PartnerKind.RETAILER) if "kind" in partners else None,

@@ -1,7 +1,8 @@
 """What a row makes of a partner or product that stands, or of none. Pure.
 
 Columns that the file does not have keep what stands. An empty cell clears, except where something must stand: there
-the mapping's default does, or the row is refused. A status is never cleared.
+the mapping's default does, or the row is refused. A status and the day of joining are never
+cleared.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from base.errors import Invalid
+from imports.masters.days import read_day
 from imports.masters.mapping import MasterMapping
 from imports.masters.reading import MasterRow
 from imports.sales_rows import Fault
@@ -27,7 +29,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 UNNAMED: Final = ProductInput(sku="", name="")
 """What a product is where nothing is said of it."""
-NAMES: Final = {"timeZone": "time_zone"}
+NAMES: Final = {"timeZone": "time_zone", "joinedOn": "joined_on"}
 """Fields whose name in an error is not that of their column."""
 
 
@@ -42,6 +44,8 @@ def merge_partner(row: MasterRow, stored: PartnerInput | None, mapping: MasterMa
     }
     if status := row.texts.get("status"):
         found["status"] = _choice(PartnerStatus, status, "status")
+    if joined_on := read_day(row, "joined_on", mapping):
+        found["joined_on"] = joined_on
     if stored is None:
         merged = PartnerInput(code=row.code, **found, attributes=_attributes(row, {}))
     else:

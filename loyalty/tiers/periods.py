@@ -25,9 +25,9 @@ class Calendar:
     joined_on: date
 
     @classmethod
-    def of(cls, time_zone: str, joined_at: datetime) -> "Calendar":
-        """The calendar of a partner that joined at that instant."""
-        return cls(time_zone, local_day(joined_at, time_zone))
+    def of(cls, time_zone: str, created_at: datetime, joined_on: date | None = None) -> "Calendar":
+        """The calendar of a partner: it joined on that day, else on that of the instant at which it was created."""
+        return cls(time_zone, joined_on or local_day(created_at, time_zone))
 
 
 @dataclass(frozen=True, slots=True)

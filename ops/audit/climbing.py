@@ -32,7 +32,7 @@ AT_ONCE: Final = timedelta(minutes=10)
 LADDER: Final = "SELECT set_after FROM tier_ladder WHERE program_id = $1"
 ACTIVITIES: Final = "SELECT id FROM activity WHERE program_id = $1 AND partner_id = ANY($2::bigint[])"
 PARTNERS: Final = """
-SELECT p.id, p.code, p.created_at, coalesce(p.time_zone, g.time_zone) AS time_zone
+SELECT p.id, p.code, p.created_at, p.joined_on, coalesce(p.time_zone, g.time_zone) AS time_zone
 FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
 """
@@ -136,13 +136,13 @@ async def _look_at_page(
         journal[original.activity.partner_id].append(original.activity)
     seen = left_out = 0
     offending = []
-    for id_, code, created_at, time_zone in partners:
+    for id_, code, created_at, joined_on, time_zone in partners:
         history = sorted(journal[id_], key=lambda one: one.number)
         if not is_in_order(history, time_zone=time_zone, set_after=set_after):
             left_out += 1
             continue
         seen += 1
-        calendar = Calendar.of(time_zone, created_at)
+        calendar = Calendar.of(time_zone, created_at, joined_on)
         climbed, values = climb(ladder, counting, history, calendar)
         standing = stored.get(id_, Standing(0, None))
         present = max([one.review_at for one in (standing, climbed) if one.review_at], default=created_at)

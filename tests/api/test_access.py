@@ -205,7 +205,7 @@ async def change(api: Api, role: Role, name: str) -> dict[str, Any]:
         if name in given.values():
             rows = await api.world.rows("SELECT id FROM adjustment WHERE program_id = $1 ORDER BY id")
             given = {**given, "id": global_id("Adjustment", api.program, rows[place]["id"])}
-    return await api.answer(role, document, {"input": given})
+    return await api.answer(role, document, {"input": given}, claims={"subject": "somebody"})
 
 
 @pytest.mark.parametrize("role", Role)

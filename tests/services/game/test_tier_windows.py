@@ -181,3 +181,21 @@ async def test_the_tiers_expiry_holds_in_place_of_the_rules() -> None:
     await world.accept(sale("a", "shop", 100), sale("b", "shop", 50))
     lots = await world.rows("SELECT granted, expires_at FROM lot WHERE program_id = $1 ORDER BY id")
     assert [tuple(lot) for lot in lots] == [(100, at("2026-12-01").replace(hour=0)), (50, None)]
+
+
+async def test_a_partner_that_was_brought_over_keeps_its_year() -> None:
+    world = await make_ladder(Period.YEARLY, from_joining=True)
+    await world.partner("shop", joined_on=date(2019, 12, 10))
+    assert await visit(world, "2026-11-20", 300) == SILVER
+    assert await visit(world, "2026-12-09", 250) == GOLD
+    assert await visit(world, "2026-12-10") == GOLD  # 550 in the year that is over
+    assert await visit(world, "2027-12-10") == BRONZE
+    await check_invariants(world.program_id)
+    await check_audit(world.program_id)
+
+
+async def test_no_partner_joined_before_there_were_programs() -> None:
+    world = await make_world(())
+    with pytest.raises(Invalid) as refused:
+        await world.partner("shop", joined_on=date(1899, 12, 31))
+    assert (refused.value.code, list(refused.value.field)) == ("INVALID_DATE", ["partners", "0", "joinedOn"])

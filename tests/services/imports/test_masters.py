@@ -4,7 +4,7 @@ import gzip
 import io
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final
@@ -190,6 +190,22 @@ async def test_a_column_that_the_file_does_not_have_keeps_what_stands() -> None:
     )
 
 
+async def test_a_partner_joined_long_before_it_came_here() -> None:
+    program_id = await make_channel()
+    rows = ("old,Old,RETAILER,java,2019-02-28", "new,New,RETAILER,java,", "bad,Bad,RETAILER,java,x")
+    text = "\n".join(("code,name,kind,region,joined_on", *rows, ""))
+    found = await taken(program_id, PARTNERS, text)
+    assert (found.recorded, found.refused) == (2, {4: "INVALID_DATE"})
+    again = await taken(program_id, PARTNERS, "code,joined_on,name\nold,,Old shop\n")
+    assert again.recorded == 1
+    partners = await partners_of(program_id)
+    assert (partners["old"].joined_on, partners["old"].name) == (date(2019, 2, 28), "Old shop")
+    assert partners["new"].joined_on is None
+    mapping = '[columns]\ncode = "code"\njoined_on = "since"\n[dates]\nformat = "%d.%m.%Y"\n'
+    await taken(program_id, PARTNERS, "code,since\nnew,01.03.2020\n", mapping)
+    assert (await partners_of(program_id))["new"].joined_on == date(2020, 3, 1)
+
+
 async def test_regions_are_created_where_that_is_asked_for_and_only_for_partners_that_are_taken() -> None:
     program_id = await make_channel()
     text = rows(
@@ -327,7 +343,7 @@ async def test_a_mapping_reads_other_columns() -> None:
         (PARTNERS, "code", '[columns]\ncode = "code"\nsku = "code"', "INVALID_MAPPING"),
         (PARTNERS, "code", "[file]\nheader = false", "INVALID_MAPPING"),
         (PARTNERS, "code", '[partners]\nkind = "shop"', "INVALID_MAPPING"),
-        (PARTNERS, "code", '[dates]\ntime_zone = "UTC"', "INVALID_MAPPING"),
+        (PRODUCTS, "sku", '[dates]\ntime_zone = "UTC"', "INVALID_MAPPING"),
         (PRODUCTS, "sku", '[partners]\nkind = "agent"', "INVALID_MAPPING"),
     ],
 )
