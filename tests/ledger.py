@@ -1,11 +1,13 @@
-"""Lots for tests of the books: granted as earning grants them, and taken back as returns take them."""
+"""Lots for tests of the books, granted as earning grants them and taken back as returns take them; and holds."""
 
 from datetime import timedelta
+from typing import Any
 
 from base.database import transaction
 from loyalty.ledger.books import POINT, EntryKind
-from loyalty.ledger.desk import lock_holder, open_desk
+from loyalty.ledger.desk import lock_holder, once, open_desk
 from loyalty.ledger.expiry import NEVER, Expiry, explain_lot
+from loyalty.ledger.holds import Posted, end_hold, place_hold
 from loyalty.ledger.posting import tell
 from loyalty.ledger.rules import grant, plan_recall, recall
 from loyalty.ledger.service import load_lots
@@ -75,3 +77,18 @@ async def take_back(world: World, code: str, lot_id: int, amount: int, *, unit: 
         if planned.taken:
             tell(posted, unit=unit, amount=-planned.taken, kind=EntryKind.REVERSE, on=step)
         await desk.save(connection)
+
+
+async def hold_points(**asked: Any) -> Posted:
+    """Place a hold, in a transaction of its own."""
+    return await once(lambda connection: place_hold(connection, **asked))
+
+
+async def capture_hold(*, amount: int | None = None, **asked: Any) -> Posted:
+    """Spend what a hold reserved, or so much of it, in a transaction of its own."""
+    return await once(lambda connection: end_hold(connection, captured=amount, **asked))
+
+
+async def release_hold(**asked: Any) -> Posted:
+    """Give back what a hold reserved, in a transaction of its own."""
+    return await once(lambda connection: end_hold(connection, captured=0, **asked))

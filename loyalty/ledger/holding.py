@@ -4,58 +4,27 @@ A hold takes what expires first; once taken it may be captured whatever the date
 expires at once. Whoever calls has brought the wallet up to date.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from loyalty.ledger.books import (
-    REDEEMED,
-    Books,
-    Bucket,
-    EntryKind,
-    Lot,
-    MovementKind,
-    Transaction,
-    Wallet,
-)
+from loyalty.ledger.books import REDEEMED, Books, Bucket, EntryKind, MovementKind, Transaction, Wallet
 from loyalty.ledger.maturing import expire, plan_expiring
-from loyalty.ledger.posting import (
-    InsufficientPoints,
-    enter,
-    move,
-    offset,
-    only,
-    plan_taking,
-    repay,
-    tell,
-    transfer,
-)
-
-Parts = Sequence[tuple[Lot, int]]
-"""How much of which lots, in the order in which they were taken."""
+from loyalty.ledger.posting import Parts, enter, move, offset, only, repay, take, tell, total, transfer
 
 
 def hold(books: Books, transaction: Transaction, *, unit: str, amount: int, because: int) -> Parts:
     """Set `amount` above zero aside out of what is available; of which lots. Raises `InsufficientPoints`."""
-    assert amount > 0
-    wallet = books.wallet(transaction.partner_id, unit)
-    if wallet.available < amount:
-        raise InsufficientPoints(f"{wallet.available} are available", field=("amount",))
-    plan = plan_taking(books.spendable(transaction.partner_id, unit), amount)
-    for lot, part in plan:
-        lot.remaining -= part
-        lot.held += part
-        move(transaction, lot, MovementKind.HELD, part)
+    parts = take(books, transaction, unit=unit, amount=amount, kind=MovementKind.HELD)
     transfer(
         transaction,
-        wallet,
+        books.wallet(transaction.partner_id, unit),
         kind=EntryKind.HOLD,
         source=Bucket.AVAILABLE,
         target=Bucket.HELD,
         amount=amount,
         because=because,
-        lot_id=only(plan),
+        lot_id=only(parts),
     )
-    return plan
+    return parts
 
 
 def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
@@ -71,12 +40,8 @@ def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
 
 def capture(transaction: Transaction, wallet: Wallet, parts: Parts, *, because: int) -> None:
     """What was held is spent."""
-    amount = sum(part for _, part in parts)
-    for lot, part in parts:
-        lot.held -= part
-        lot.spent += part
-        move(transaction, lot, MovementKind.CAPTURED, part)
-    kind = EntryKind.CAPTURE
+    amount, kind = total(parts), EntryKind.CAPTURE
+    move(transaction, parts, MovementKind.CAPTURED)
     enter(
         transaction,
         wallet,
@@ -92,17 +57,14 @@ def capture(transaction: Transaction, wallet: Wallet, parts: Parts, *, because: 
 
 def release(transaction: Transaction, wallet: Wallet, parts: Parts, *, because: int, now: datetime) -> None:
     """What was held is available again: first it repays what is owed, and then what is past its date expires."""
-    for lot, part in parts:
-        lot.held -= part
-        lot.remaining += part
-        move(transaction, lot, MovementKind.RELEASED, part)
+    move(transaction, parts, MovementKind.RELEASED)
     transfer(
         transaction,
         wallet,
         kind=EntryKind.RELEASE,
         source=Bucket.HELD,
         target=Bucket.AVAILABLE,
-        amount=sum(part for _, part in parts),
+        amount=total(parts),
         because=because,
         lot_id=only(parts),
     )

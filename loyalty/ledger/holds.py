@@ -1,7 +1,7 @@
 """Holds: points reserved for something under way. Each ends once: captured, in whole or part, or released.
 
-`place_hold` and `end_hold` work in a transaction of the caller's, so that what the points are for is settled with them;
-`hold_points`, `capture_hold` and `release_hold` have one of their own. All are idempotent by key.
+Both work in a transaction of the caller's (`loyalty.ledger.desk.once`), so that what the points are for is settled with
+them, and are idempotent by key.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from loyalty.ledger.desk import (
     check_texts,
     find_posted,
     lock_holder,
-    once,
     open_desk,
 )
-from loyalty.ledger.holding import Parts, capture, hold, release, split
+from loyalty.ledger.holding import capture, hold, release, split
+from loyalty.ledger.posting import Parts, total
 from loyalty.ledger.units import check_unit
 
 OPEN: Final = "OPEN"
@@ -66,35 +66,6 @@ class Posted:
     is_new: bool
 
 
-async def hold_points(
-    *,
-    program_id: int,
-    partner: str,
-    amount: int,
-    purpose: str,
-    idempotency_key: str,
-    actor: str,
-    now: datetime,
-    unit: str = POINT,
-) -> Posted:
-    """Reserve `amount` of what is available, the earliest expiry first. Raises what `place_hold` does."""
-
-    async def work(connection: Connection) -> Posted:
-        return await place_hold(
-            connection,
-            program_id=program_id,
-            partner=partner,
-            amount=amount,
-            purpose=purpose,
-            idempotency_key=idempotency_key,
-            actor=actor,
-            now=now,
-            unit=unit,
-        )
-
-    return await once(work)
-
-
 async def place_hold(
     connection: Connection,
     *,
@@ -136,64 +107,17 @@ async def place_hold(
     return Posted(posted.id, posted.id, is_new=True)
 
 
-async def capture_hold(
-    *,
-    program_id: int,
-    hold_id: int,
-    idempotency_key: str,
-    actor: str,
-    now: datetime,
-    amount: int | None = None,
-) -> Posted:
-    """Spend what a hold reserved, or `amount` of it: the rest is released. Raises what `end_hold` does."""
-
-    async def work(connection: Connection) -> Posted:
-        return await end_hold(
-            connection,
-            program_id=program_id,
-            hold_id=hold_id,
-            captured=amount,
-            is_capture=True,
-            idempotency_key=idempotency_key,
-            actor=actor,
-            now=now,
-        )
-
-    return await once(work)
-
-
-async def release_hold(
-    *, program_id: int, hold_id: int, idempotency_key: str, actor: str, now: datetime
-) -> Posted:
-    """Give back what a hold reserved. Raises what `end_hold` does."""
-
-    async def work(connection: Connection) -> Posted:
-        return await end_hold(
-            connection,
-            program_id=program_id,
-            hold_id=hold_id,
-            captured=0,
-            is_capture=False,
-            idempotency_key=idempotency_key,
-            actor=actor,
-            now=now,
-        )
-
-    return await once(work)
-
-
 async def end_hold(
     connection: Connection,
     *,
     program_id: int,
     hold_id: int,
     captured: int | None,
-    is_capture: bool,
     idempotency_key: str,
     actor: str,
     now: datetime,
 ) -> Posted:
-    """Capture `captured` of a hold, all of it where that is None, and release the rest, in the caller's transaction.
+    """Spend `captured` of a hold, all of it where that is None, and release the rest, in the caller's transaction.
 
     Raises `Invalid` (INVALID_AMOUNT, INVALID_TEXT), `HistoryLoading`, `HoldEnded`, `IdempotencyConflict`, and
     `NotFound` (UNKNOWN_HOLD).
@@ -203,7 +127,7 @@ async def end_hold(
     if found is None:
         raise NotFound("there is no such hold", code="UNKNOWN_HOLD", field=("hold",))
     holder = await lock_holder(connection, program_id=program_id, partner=found["code"])
-    key = f"{'capture' if is_capture else 'release'}/{idempotency_key}"
+    key = f"{'release' if captured == 0 else 'capture'}/{idempotency_key}"
     row = await connection.fetchrow(LOAD, program_id, hold_id)
     assert row is not None
     asked: dict[str, Any] = {"purpose": row["purpose"], "asked": captured}
@@ -215,8 +139,8 @@ async def end_hold(
     if row["state"] != OPEN:
         raise HoldEnded(f"the hold was {row['state'].lower()} before", field=("hold",))
     amount = row["amount"] if captured is None else captured
-    if is_capture and not 0 < amount <= row["amount"]:
-        message = f"amount must be above 0, and {row['amount']} at most"
+    if not 0 <= amount <= row["amount"]:
+        message = f"amount must not be below 0, and {row['amount']} at most"
         raise Invalid(message, code="INVALID_AMOUNT", field=("amount",))
     desk = await open_desk(connection, program_id=program_id, partner_id=holder.id, unit=row["unit"], now=now)
     parts = [
@@ -226,7 +150,7 @@ async def end_hold(
     posted_id = _end(desk, key, parts, amount, asked | {"actor": actor})
     await desk.save(connection)
     failpoints.reach("holds.ended")
-    state = CAPTURED if is_capture else RELEASED
+    state = CAPTURED if amount else RELEASED
     await connection.execute(END, program_id, hold_id, state, amount, posted_id, now)
     return Posted(hold_id, posted_id, is_new=True)
 
@@ -240,7 +164,7 @@ def _end(desk: Desk, key: str, parts: Parts, amount: int, carried: Mapping[str, 
         step = posted.because.add("captured", **carried, points=amount, unit=desk.unit)
         capture(posted, desk.wallet, taken, because=step)
     if left:
-        points = sum(part for _, part in left)
+        points = total(left)
         own = {} if taken else carried
         step = posted.because.add("released", on=step, **own, points=points, unit=desk.unit)
         release(posted, desk.wallet, left, because=step, now=desk.now)

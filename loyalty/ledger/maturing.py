@@ -20,7 +20,7 @@ from loyalty.ledger.books import (
     Transaction,
     Wallet,
 )
-from loyalty.ledger.posting import enter, move, offset, only, repay, tell, transfer
+from loyalty.ledger.posting import Parts, enter, move, offset, only, repay, tell, total, transfer
 
 
 class Turn(IntEnum):
@@ -147,16 +147,11 @@ def plan_expiring(lots: Sequence[Lot]) -> list[tuple[Lot, int]]:
     return plan
 
 
-def expire(
-    transaction: Transaction, wallet: Wallet, plan: Sequence[tuple[Lot, int]], *, on: int | None
-) -> None:
+def expire(transaction: Transaction, wallet: Wallet, plan: Parts, *, on: int | None) -> None:
     """Take out of what is available what has expired."""
-    points = sum(part for _, part in plan)
+    points = total(plan)
     step = transaction.because.add("expired", on=on, points=points, unit=wallet.unit, lots=len(plan))
-    for lot, part in plan:
-        lot.remaining -= part
-        lot.expired += part
-        move(transaction, lot, MovementKind.EXPIRED, part)
+    move(transaction, plan, MovementKind.EXPIRED)
     enter(
         transaction,
         wallet,

@@ -10,12 +10,13 @@ What all postings keep, and `mitra audit` proves:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from base.errors import Invalid
 from loyalty.ledger.books import (
     POINT,
     WALLET,
+    Books,
     Bucket,
     Entry,
     EntryKind,
@@ -25,6 +26,20 @@ from loyalty.ledger.books import (
     Transaction,
     Wallet,
 )
+
+Parts: TypeAlias = Sequence[tuple[Lot, int]]
+"""How much of which lots, in the order in which they are taken."""
+
+MOVES: Final = {
+    MovementKind.HELD: ("remaining", "held"),
+    MovementKind.RELEASED: ("held", "remaining"),
+    MovementKind.CAPTURED: ("held", "spent"),
+    MovementKind.SPENT: ("remaining", "spent"),
+    MovementKind.EXPIRED: ("remaining", "expired"),
+    MovementKind.REVERSED: ("remaining", "reversed"),
+    MovementKind.REPAID: ("remaining", "repaid"),
+}
+"""From which column of a lot to which each kind moves: what is granted stays the sum of the others."""
 
 
 class InsufficientPoints(Invalid):
@@ -95,10 +110,19 @@ def transfer(
         enter(transaction, wallet, kind=kind, bucket=bucket, amount=signed, because=because, lot_id=lot_id)
 
 
-def move(transaction: Transaction, lot: Lot, kind: MovementKind, amount: int) -> None:
-    """Note a move of a lot whose columns the caller changes."""
+def note(transaction: Transaction, lot: Lot, kind: MovementKind, amount: int) -> None:
+    """Note a move of a lot."""
     transaction.movements.append(LotMovement(lot.id, kind, amount))
     lot.changed = True
+
+
+def move(transaction: Transaction, parts: Parts, kind: MovementKind) -> None:
+    """Move so much of each lot from one of its columns to another, and note it."""
+    source, target = MOVES[kind]
+    for lot, part in parts:
+        setattr(lot, source, getattr(lot, source) - part)
+        setattr(lot, target, getattr(lot, target) + part)
+        note(transaction, lot, kind, part)
 
 
 def plan_taking(lots: Sequence[Lot], amount: int) -> list[tuple[Lot, int]]:
@@ -112,17 +136,33 @@ def plan_taking(lots: Sequence[Lot], amount: int) -> list[tuple[Lot, int]]:
     return plan
 
 
+def total(parts: Parts) -> int:
+    """How much it is in all."""
+    return sum(part for _, part in parts)
+
+
+def take(books: Books, transaction: Transaction, *, unit: str, amount: int, kind: MovementKind) -> Parts:
+    """Move `amount` above zero out of what is available, the earliest expiry first: HELD or SPENT. Of which lots.
+
+    The caller posts it. Raises `InsufficientPoints`.
+    """
+    assert amount > 0
+    available = books.wallet(transaction.partner_id, unit).available
+    if available < amount:
+        raise InsufficientPoints(f"{available} are available", field=("amount",))
+    parts = plan_taking(books.spendable(transaction.partner_id, unit), amount)
+    move(transaction, parts, kind)
+    return parts
+
+
 def repay(transaction: Transaction, wallet: Wallet, lots: Sequence[Lot], *, on: int) -> None:
     """Repay what the wallet owes from lots that have just become available."""
     plan = plan_taking(lots, wallet.debt)
-    repaid = sum(part for _, part in plan)
+    repaid = total(plan)
     if not repaid:
         return
     step = transaction.because.add("repaid", on=on, **counted(repaid, wallet.unit))
-    for lot, part in plan:
-        lot.remaining -= part
-        lot.repaid += part
-        move(transaction, lot, MovementKind.REPAID, part)
+    move(transaction, plan, MovementKind.REPAID)
     transfer(
         transaction,
         wallet,
@@ -140,9 +180,9 @@ def counted(points: int, unit: str) -> dict[str, Any]:
     return {"points": points} if unit == POINT else {"points": points, "unit": unit}
 
 
-def only(plan: Sequence[tuple[Lot, int]]) -> int | None:
+def only(parts: Parts) -> int | None:
     """The lot that an entry names: where it is of one alone."""
-    return plan[0][0].id if len(plan) == 1 else None
+    return parts[0][0].id if len(parts) == 1 else None
 
 
 def tell(transaction: Transaction, *, unit: str, amount: int, kind: EntryKind, on: int) -> None:

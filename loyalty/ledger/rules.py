@@ -5,7 +5,6 @@ program's policy (`waived`) is not asked for again. Whoever takes from what is a
 first (`maturing.bring_up_to_date`): the job that matures and expires lots may be late.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,9 +22,19 @@ from loyalty.ledger.books import (
 )
 from loyalty.ledger.expiry import NEVER, Expiry, expires_at, idle_until, last_day
 from loyalty.ledger.policies import Returns
-from loyalty.ledger.posting import InsufficientPoints, counted, enter, move, offset, only, plan_taking, repay
-
-__all__ = ["InsufficientPoints", "Recall", "grant", "plan_recall", "plan_taking", "recall", "withdraw"]
+from loyalty.ledger.posting import (
+    Parts,
+    counted,
+    enter,
+    move,
+    note,
+    offset,
+    only,
+    plan_taking,
+    repay,
+    take,
+    total,
+)
 
 
 def grant(
@@ -76,7 +85,7 @@ def grant(
         is_new=True,
     )
     books.add(lot)
-    move(transaction, lot, MovementKind.GRANTED, amount)
+    note(transaction, lot, MovementKind.GRANTED, amount)
     bucket = Bucket.AVAILABLE if matured else Bucket.PENDING
     enter(transaction, wallet, kind=kind, bucket=bucket, amount=amount, because=because, lot_id=lot.id)
     offset(transaction, account=account, unit=unit, kind=kind, amount=-amount, because=because)
@@ -110,14 +119,14 @@ class Recall:
 
     lot: Lot
     own: int
-    others: Sequence[tuple[Lot, int]]
+    others: Parts
     owed: int
     waived: int
 
     @property
     def taken(self) -> int:
         """What is taken back in all."""
-        return self.own + sum(part for _, part in self.others) + self.owed
+        return self.own + total(self.others) + self.owed
 
 
 def plan_recall(books: Books, lot: Lot, *, amount: int, returns: Returns) -> Recall:
@@ -131,7 +140,7 @@ def plan_recall(books: Books, lot: Lot, *, amount: int, returns: Returns) -> Rec
         return Recall(lot, own, (), 0, left)
     lots = [one for one in books.spendable(lot.partner_id, lot.unit) if one.id != lot.id]
     others = plan_taking(lots, left)
-    left -= sum(part for _, part in others)
+    left -= total(others)
     owed = left if returns is Returns.DEBT else 0
     return Recall(lot, own, others, owed, left - owed)
 
@@ -141,15 +150,12 @@ def recall(books: Books, transaction: Transaction, planned: Recall, *, because: 
     lot = planned.lot
     wallet = books.wallet(lot.partner_id, lot.unit)
     own = [(lot, planned.own)] if planned.own else []
-    for source, part in [*own, *planned.others]:
-        source.remaining -= part
-        source.reversed += part
-        move(transaction, source, MovementKind.REVERSED, part)
+    move(transaction, [*own, *planned.others], MovementKind.REVERSED)
     taken = planned.taken
     lot.recalled += taken
     lot.waived += planned.waived
     lot.changed = True
-    from_available = sum(part for _, part in planned.others)
+    from_available = total(planned.others)
     if lot.matured:
         from_available += planned.own
     elif planned.own:
@@ -180,23 +186,16 @@ def _reverse(
 
 
 def withdraw(books: Books, transaction: Transaction, *, unit: str, amount: int, because: int) -> None:
-    """Take `amount` above zero out of what is available, the earliest expiry first: an adjustment downwards."""
-    assert amount > 0
-    wallet = books.wallet(transaction.partner_id, unit)
-    if wallet.available < amount:
-        raise InsufficientPoints(f"{wallet.available} are available", field=("amount",))
-    plan = plan_taking(books.spendable(transaction.partner_id, unit), amount)
-    for lot, part in plan:
-        lot.remaining -= part
-        lot.spent += part
-        move(transaction, lot, MovementKind.SPENT, part)
+    """Take `amount` above zero out of what is available: an adjustment downwards. Raises `InsufficientPoints`."""
+    kind = EntryKind.ADJUST
+    parts = take(books, transaction, unit=unit, amount=amount, kind=MovementKind.SPENT)
     enter(
         transaction,
-        wallet,
-        kind=EntryKind.ADJUST,
+        books.wallet(transaction.partner_id, unit),
+        kind=kind,
         bucket=Bucket.AVAILABLE,
         amount=-amount,
         because=because,
-        lot_id=only(plan),
+        lot_id=only(parts),
     )
-    offset(transaction, account=ADJUSTED, unit=unit, kind=EntryKind.ADJUST, amount=amount, because=because)
+    offset(transaction, account=ADJUSTED, unit=unit, kind=kind, amount=amount, because=because)

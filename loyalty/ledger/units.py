@@ -1,38 +1,17 @@
 """The units of a program: points, which every program has, and what else it keeps wallets in."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from base.database import Connection
 from base.errors import Invalid
+from loyalty.ledger.amounts import POINTS, Unit
 from loyalty.ledger.books import POINT
+
+__all__ = ["POINTS", "Unit", "check_unit", "known_units", "load_units"]
 
 LOAD: Final = "SELECT code, name, currency, digits FROM unit WHERE program_id = $1 ORDER BY code"
 KNOWN: Final = "SELECT EXISTS (SELECT FROM unit WHERE program_id = $1 AND code = $2)"
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What a wallet counts, in whole numbers. One with a `currency` is money: its minor units, `digits` of a whole."""
-
-    code: str
-    name: str
-    currency: str | None = None
-    digits: int = 0
-
-    @property
-    def measure(self) -> str:
-        """What stands beside an amount."""
-        return self.currency or self.code
-
-    def shown(self, amount: int) -> Decimal:
-        """An amount as people read it: money in its main unit."""
-        return Decimal(amount).scaleb(-self.digits)
-
-
-POINTS: Final = Unit(POINT, "Points")
 
 
 async def load_units(connection: Connection, *, program_id: int) -> dict[str, Unit]:

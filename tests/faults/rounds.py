@@ -32,7 +32,6 @@ from leaderboards.rebuild import rebuild_all
 from leaderboards.rules import Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
-from loyalty.ledger.holds import capture_hold, hold_points, release_hold
 from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.turning import turn_lots_of
 from metrics.rules import Measure
@@ -44,6 +43,7 @@ from push.channels.protocol import Outcome, Parcel, Sent
 from push.deliveries import LEASE, deliver_due
 from push.devices import register_device
 from tests.invariants import check_audit, check_invariants
+from tests.ledger import capture_hold, hold_points, release_hold
 from tests.properties.setting import add_partners, make_setting
 from tests.services.imports.taking import MAPPING, rows
 from tests.world import NOW, World, back, line, return_of, sale

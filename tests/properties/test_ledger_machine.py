@@ -20,14 +20,13 @@ from hypothesis.stateful import (
 from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.configuring import set_policies, set_unit
 from loyalty.ledger.expiry import NEVER, Expiry
-from loyalty.ledger.holds import capture_hold, hold_points, release_hold
 from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.policies import Policies, Returns
 from loyalty.ledger.posting import InsufficientPoints
 from loyalty.ledger.turning import turn_lots_of
 from loyalty.ledger.units import Unit
 from tests.invariants import check_audit, check_invariants
-from tests.ledger import give, take_back
+from tests.ledger import capture_hold, give, hold_points, release_hold, take_back
 from tests.properties.ledger_model import DAY, Lot, Purse, TooMuch
 from tests.properties.playing import in_thread, profile
 from tests.world import World, make_world

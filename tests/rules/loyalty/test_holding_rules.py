@@ -7,10 +7,10 @@ import pytest
 
 from loyalty.ledger.books import POINT, Books, EntryKind, Lot, Transaction
 from loyalty.ledger.expiry import NEVER, Expiry
-from loyalty.ledger.holding import Parts, capture, hold, release, split
+from loyalty.ledger.holding import capture, hold, release, split
 from loyalty.ledger.maturing import bring_up_to_date
 from loyalty.ledger.policies import Returns
-from loyalty.ledger.posting import InsufficientPoints
+from loyalty.ledger.posting import InsufficientPoints, Parts
 from loyalty.ledger.rules import grant, plan_recall, recall
 from tests.rules.pieces import AT, SHOP
 

@@ -4,7 +4,8 @@ import pytest
 
 from loyalty.ledger.books import POINT, Books, EntryKind, Lot, Transaction
 from loyalty.ledger.policies import Returns
-from loyalty.ledger.rules import InsufficientPoints, grant, plan_recall, plan_taking, recall, withdraw
+from loyalty.ledger.posting import InsufficientPoints, plan_taking
+from loyalty.ledger.rules import grant, plan_recall, recall, withdraw
 from tests.rules.pieces import AT, SHOP
 
 

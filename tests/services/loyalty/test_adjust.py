@@ -14,7 +14,7 @@ from loyalty.ledger.adjustments import Adjustment
 from loyalty.ledger.books import MOST
 from loyalty.ledger.desk import HistoryLoading
 from loyalty.ledger.expiry import Expiry
-from loyalty.ledger.rules import InsufficientPoints
+from loyalty.ledger.posting import InsufficientPoints
 from partners.history import begin_history, end_history
 from tests.invariants import check_audit
 from tests.world import NOW, World, make_world, sale

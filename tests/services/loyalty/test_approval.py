@@ -21,12 +21,12 @@ from loyalty.ledger.approval import (
 )
 from loyalty.ledger.books import MOST
 from loyalty.ledger.configuring import change_policies, set_unit
-from loyalty.ledger.holds import hold_points
 from loyalty.ledger.policies import Policies
+from loyalty.ledger.posting import InsufficientPoints
 from loyalty.ledger.queries import load_entries
-from loyalty.ledger.rules import InsufficientPoints
 from loyalty.ledger.units import Unit
 from tests.invariants import check_audit
+from tests.ledger import hold_points
 from tests.world import NOW, World, make_world
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -14,13 +14,13 @@ from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.configuring import set_unit
 from loyalty.ledger.desk import HistoryLoading, IdempotencyConflict
 from loyalty.ledger.expiry import Expiry
-from loyalty.ledger.holds import Posted, capture_hold, hold_points, release_hold
+from loyalty.ledger.holds import Posted
 from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.turning import turn_lots_of
 from loyalty.ledger.units import Unit, load_units
 from partners.history import begin_history, end_history
 from tests.invariants import check_audit, check_invariants
-from tests.ledger import give
+from tests.ledger import capture_hold, give, hold_points, release_hold
 from tests.world import Balance, World, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -169,7 +169,7 @@ async def test_what_cannot_be_held_or_ended_is_refused(world: World) -> None:
     assert await refused(hold(world, 1, key="x", unit="IDR")) == "UNKNOWN_UNIT"
     assert await refused(hold(world, 1, key="x", partner="nobody")) == "UNKNOWN_PARTNER"
     assert await refused(capture(world, held.hold_id, 51)) == "INVALID_AMOUNT"
-    assert await refused(capture(world, held.hold_id, 0)) == "INVALID_AMOUNT"
+    assert await refused(capture(world, held.hold_id, -1)) == "INVALID_AMOUNT"
     with pytest.raises(NotFound):
         await release(await make_world(), held.hold_id)
     await world.close("shop")

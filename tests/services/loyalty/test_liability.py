@@ -7,10 +7,9 @@ import pytest
 from base.database import reading
 from loyalty.ledger.configuring import set_unit
 from loyalty.ledger.expiry import Expiry
-from loyalty.ledger.holds import hold_points
 from loyalty.ledger.liability import Due, Liability, MonthDue, load_liability
 from loyalty.ledger.units import Unit
-from tests.ledger import give, take_back
+from tests.ledger import give, hold_points, take_back
 from tests.world import World, make_world
 
 pytestmark = pytest.mark.usefixtures("database")

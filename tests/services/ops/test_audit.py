@@ -19,11 +19,11 @@ from leaderboards.service import LeaderboardInput, create_leaderboard
 from loyalty.earning.inputs import CapInput
 from loyalty.earning.terms import CapPeriod
 from loyalty.ledger.adjust import adjust_points
-from loyalty.ledger.holds import capture_hold, hold_points
 from metrics.rules import Measure
 from metrics.windows import Period
 from ops.audit.check import Finding
 from ops.audit.checks import CHECKS, audit_program
+from tests.ledger import capture_hold, hold_points
 from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
 
 BY_NAME: Final = {check.name: check for check in CHECKS}
