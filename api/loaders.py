@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -37,6 +37,8 @@ from push.queries import InboxMessage, load_inboxes
 
 if TYPE_CHECKING:
     from api.context import Context
+
+Row = TypeVar("Row")
 
 WalletKey: TypeAlias = tuple[int, str]
 """(partner id, unit)."""
@@ -117,23 +119,9 @@ class Loaders:
 
     @cached_property
     def entries(self) -> DataLoader[EntriesKey, list[EntryRow]]:
-        """Pages of wallets' entries: one statement for each size of page."""
+        """Pages of wallets' entries."""
 
-        async def load(keys: list[EntriesKey]) -> Sequence[list[EntryRow]]:
-            found: dict[EntriesKey, list[EntryRow]] = {}
-            async with reading() as connection:
-                for limit in {key[3] for key in keys}:
-                    alike = [key for key in keys if key[3] == limit]
-                    pages = await list_entries(
-                        connection,
-                        program_id=self._context.program_id,
-                        pages=[key[:3] for key in alike],
-                        limit=limit,
-                    )
-                    found |= zip(alike, pages, strict=True)
-            return [found[key] for key in keys]
-
-        return DataLoader(load)
+        return _pages(partial(list_entries, program_id=self._context.program_id))
 
     @cached_property
     def posted(self) -> DataLoader[int, list[EntryRow]]:
@@ -169,23 +157,9 @@ class Loaders:
 
     @cached_property
     def tier_changes(self) -> DataLoader[HistoryKey, list[ChangeRow]]:
-        """Pages of tiers' histories: one statement for each size of page."""
+        """Pages of tiers' histories."""
 
-        async def load(keys: list[HistoryKey]) -> Sequence[list[ChangeRow]]:
-            found: dict[HistoryKey, list[ChangeRow]] = {}
-            async with reading() as connection:
-                for limit in {key[2] for key in keys}:
-                    alike = [key for key in keys if key[2] == limit]
-                    pages = await list_changes(
-                        connection,
-                        program_id=self._context.program_id,
-                        pages=[key[:2] for key in alike],
-                        limit=limit,
-                    )
-                    found |= zip(alike, pages, strict=True)
-            return [found[key] for key in keys]
-
-        return DataLoader(load)
+        return _pages(partial(list_changes, program_id=self._context.program_id))
 
     @cached_property
     def progress(self) -> DataLoader[ProgressKey, Progress]:
@@ -222,23 +196,9 @@ class Loaders:
 
     @cached_property
     def inboxes(self) -> DataLoader[InboxKey, list[InboxMessage]]:
-        """Pages of partners' messages: one statement for each size of page."""
+        """Pages of partners' messages."""
 
-        async def load(keys: list[InboxKey]) -> Sequence[list[InboxMessage]]:
-            found: dict[InboxKey, list[InboxMessage]] = {}
-            async with reading() as connection:
-                for limit in {key[2] for key in keys}:
-                    alike = [key for key in keys if key[2] == limit]
-                    pages = await load_inboxes(
-                        connection,
-                        program_id=self._context.program_id,
-                        pages=[key[:2] for key in alike],
-                        limit=limit,
-                    )
-                    found |= zip(alike, pages, strict=True)
-            return [found[key] for key in keys]
-
-        return DataLoader(load)
+        return _pages(partial(load_inboxes, program_id=self._context.program_id))
 
     @cached_property
     def rule_budgets(self) -> DataLoader[int, int]:
@@ -254,3 +214,18 @@ class Loaders:
     def _missions(self, states: frozenset[MissionState]) -> list[MissionRow]:
         now = self._context.now()
         return [row for row in self._context.catalog.missions.values() if state_of(row, now) in states]
+
+
+def _pages(read: Callable[..., Awaitable[Sequence[list[Row]]]]) -> DataLoader[Any, list[Row]]:
+    """A loader of pages, whose keys end with how many rows they have: one statement for each size."""
+
+    async def load(keys: list[tuple[Any, ...]]) -> Sequence[list[Row]]:
+        found: dict[tuple[Any, ...], list[Row]] = {}
+        async with reading() as connection:
+            for limit in {key[-1] for key in keys}:
+                alike = [key for key in keys if key[-1] == limit]
+                pages = await read(connection, pages=[key[:-1] for key in alike], limit=limit)
+                found |= zip(alike, pages, strict=True)
+        return [found[key] for key in keys]
+
+    return DataLoader(load)
