@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Nothing is compiled by `make setup`: each module is when it is first imported, and only then where that is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 PORT ?=
 VENV := .venv

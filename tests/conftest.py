@@ -9,10 +9,13 @@
 Databases are not emptied between tests: a test makes its own program, and sees that nothing leaks from another one.
 """
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import base.database
 import base.redis
@@ -23,6 +26,14 @@ from tests.command import Mitra
 from tests.servers import ROLE, create_database, drop_database, empty_database, redis_database
 
 DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
+
+# Tests start hundreds of processes: where bytecode is not kept, each of them compiles all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("mitra", deadline=None)
+settings.load_profile("mitra")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
