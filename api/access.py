@@ -93,7 +93,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Tier": _fields(ALL, "key name level threshold multiplier access") | _fields(READING, "expiry"),
     "TierOverride": _fields(READING, "until earned"),
     "TierLadder": _fields(
-        READING, "metric period rollingMonths fromJoining downgrade graceDays returnsTake tiers"
+        READING, "metric period rollingMonths fromJoining downgrade graceDays returnsTake tiers countingPast"
     ),
     "TierChange": _fields(READING, "from to changedAt cause because"),
     **_page("TierChange", READING),
@@ -176,7 +176,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "ImportResumePayload": _fields(SENDING, "import"),
     "SegmentUpsertPayload": _fields(DESIGNING, "segments"),
     "MetricCreatePayload": _fields(DESIGNING, "metric"),
-    "TierLadderSetPayload": _fields(DESIGNING, "tiers"),
+    "TierLadderSetPayload": _fields(DESIGNING, "tiers ladder"),
     "TierOverridePayload": _fields(DECIDING, "standing"),
     "EarningRuleCreatePayload": _fields(DESIGNING, "earningRule"),
     "EarningRuleUpdatePayload": _fields(DESIGNING, "earningRule"),

@@ -15,12 +15,13 @@ from api.schema.expiry import Expiry, ExpiryInput
 from api.schema.faults import Given, UserError
 from api.schema.metric import Metric
 from api.schema.period import Period
+from base.database import reading
 from loyalty.tiers.periods import Calendar
 from loyalty.tiers.rules import Downgrade
 from loyalty.tiers.rules import Tier as Step
 from loyalty.tiers.service import TierInput as GivenTier
 from loyalty.tiers.service import TierLadderInput, set_tier_ladder
-from loyalty.tiers.standing_queries import StandingRow
+from loyalty.tiers.standing_queries import LadderRow, StandingRow, is_counting_past
 from metrics.windows import Period as WindowPeriod
 from partners.listing import PartnerRow
 
@@ -73,6 +74,28 @@ class TierLadder:
     grace_days: int
     returns_take: bool
     tiers: list[Tier]
+
+    @strawberry.field(
+        description="While what was recorded before the ladder was set is still being counted: until that is over, "
+        "`qualifying` and tiers may lack some of it."
+    )
+    async def counting_past(self, info: Info) -> bool:
+        async with reading() as connection:
+            return await is_counting_past(connection, program_id=info.context.program_id)
+
+    @classmethod
+    def of(cls, row: LadderRow, metric: Metric) -> TierLadder:
+        rules = row.rules
+        return cls(
+            metric=metric,
+            period=Period(rules.qualification.period.value),
+            rolling_months=rules.qualification.rolling_months,
+            from_joining=rules.qualification.from_joining,
+            downgrade=TierDowngrade(rules.downgrade.value),
+            grace_days=rules.grace_days,
+            returns_take=rules.returns_take,
+            tiers=[Tier.of(one) for one in rules.tiers],
+        )
 
 
 @strawberry.type(description="Where a partner stands on the ladder.")
@@ -177,6 +200,7 @@ class TierLadderSetInput:
 @strawberry.type
 class TierLadderSetPayload:
     tiers: list[Tier]
+    ladder: TierLadder
 
 
 TierLadderSetResult: TypeAlias = Annotated[
@@ -196,17 +220,7 @@ class TierQuery:
         catalog = info.context.catalog
         if catalog.ladder is None:
             return None
-        rules = catalog.ladder.rules
-        return TierLadder(
-            metric=Metric.of(catalog.metrics[catalog.ladder.metric_id]),
-            period=Period(rules.qualification.period.value),
-            rolling_months=rules.qualification.rolling_months,
-            from_joining=rules.qualification.from_joining,
-            downgrade=TierDowngrade(rules.downgrade.value),
-            grace_days=rules.grace_days,
-            returns_take=rules.returns_take,
-            tiers=[Tier.of(row) for row in rules.tiers],
-        )
+        return TierLadder.of(catalog.ladder, Metric.of(catalog.metrics[catalog.ladder.metric_id]))
 
 
 @strawberry.type
@@ -226,4 +240,7 @@ class TierMutation:
         )
         await set_tier_ladder(program_id=context.program_id, ladder=ladder)
         await context.renew()
-        return TierLadderSetPayload(tiers=[Tier.of(row) for row in context.catalog.tiers_by_key.values()])
+        catalog = context.catalog
+        assert catalog.ladder is not None
+        stands = TierLadder.of(catalog.ladder, Metric.of(catalog.metrics[catalog.ladder.metric_id]))
+        return TierLadderSetPayload(tiers=stands.tiers, ladder=stands)

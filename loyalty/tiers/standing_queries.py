@@ -14,6 +14,11 @@ from loyalty.tiers.rules import Ladder, Override, Standing, Tier
 from loyalty.tiers.standings import build_standing
 from metrics.windows import local_day
 
+# Whether the past is still being counted into the series that the ladder goes by.
+COUNTING_PAST: Final = """
+SELECT EXISTS (SELECT FROM tier_ladder l JOIN meter_series s ON s.program_id = l.program_id AND s.id = l.series_id
+               WHERE l.program_id = $1 AND (s.filled_at IS NULL OR s.reviewed_through IS NOT NULL))
+"""
 METRIC: Final = "SELECT metric_id FROM tier_ladder WHERE program_id = $1"
 # The partners' places, each with the ladder's meters in the window that is named for it, or from there on.
 PLACES: Final = """
@@ -67,6 +72,12 @@ async def load_ladder(connection: Connection, *, program_id: int) -> LadderRow |
     if rules is None:
         return None
     return LadderRow(await connection.fetchval(METRIC, program_id), rules)
+
+
+async def is_counting_past(connection: Connection, *, program_id: int) -> bool:
+    """Whether the ladder's meters do not hold the whole past yet: what partners have earned follows when they do."""
+    counting: bool = await connection.fetchval(COUNTING_PAST, program_id)
+    return counting
 
 
 async def load_standings(

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from game.review import review_program
 from game.tier_reviews import review_tiers
 from metrics.rules import Measure
 from tests.api.door import Api, open_api
@@ -82,6 +83,23 @@ async def test_a_ladder_says_how_tiers_are_earned_and_lost() -> None:
             {"key": "gold", "access": ["vip-line", "early-sale"], "expiry": {"kind": "AFTER", "months": 24}},
         ],
     }
+
+
+async def test_while_the_past_is_counted_the_ladder_says_so() -> None:
+    api = await open_api()
+    await api.world.count("sales", Measure.AMOUNT)
+    await api.world.accept(sale("a1", "shop", 600))
+    made = await api.change("MARKETER", "tierLadderSet", LADDER, "ladder { countingPast tiers { key } }")
+    assert made["ladder"] == {
+        "countingPast": True,
+        "tiers": [{"key": one} for one in ("bronze", "silver", "gold")],
+    }
+    assert (await standing_of(api))["qualifying"] == "0"
+    await review_program(api.world.program_id, api.world.clock)
+    assert (await api.ask("PARTNER", "{ tierLadder { countingPast } }"))["tierLadder"] == {
+        "countingPast": False
+    }
+    assert (await standing_of(api))["qualifying"] == "600"
 
 
 async def test_where_a_partner_stands_and_until_when() -> None:
