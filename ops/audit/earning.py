@@ -12,7 +12,7 @@ USED: Final = sql_check(
     WITH granted AS (
         SELECT f.id AS rule_id, l.partner_id, cap ->> 0 AS period, sum(l.granted - l.recalled) AS points,
                CASE cap ->> 0 WHEN 'DAY' THEN a.local_date WHEN 'MONTH' THEN date_trunc('month', a.local_date)::date
-                              ELSE date '0001-01-01' END AS starts_on
+                              ELSE date '-infinity' END AS starts_on
         FROM lot l JOIN activity a ON a.program_id = l.program_id AND a.id = l.activity_id
         JOIN earning_rule r ON r.program_id = l.program_id AND r.id = l.rule_id
         JOIN earning_rule f ON f.program_id = r.program_id AND f.key = r.key AND f.version = 1

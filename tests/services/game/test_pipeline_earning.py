@@ -83,6 +83,18 @@ async def test_a_daily_cap_in_and_across_batches_and_what_a_return_gives_back() 
     await check_audit(world.program_id)
 
 
+async def test_a_cap_for_all_time_and_what_a_return_gives_back() -> None:
+    world = await make_world()
+    await world.earn("capped", amount=1, terms={"caps": [CapInput(CapPeriod.PARTNER, 50)]})
+    await world.accept(sale("a1", "shop", 30, at=NOW - 90 * DAY), sale("a2", "shop", 30))
+    await check_audit(world.program_id)
+    await world.accept(return_of("r1", "shop", "a1"), sale("a3", "shop", 60))
+    assert [await granted(world, key) for key in ("a1", "a2", "a3")] == [
+        {"capped": 0}, {"capped": 20}, {"capped": 30}
+    ]  # fmt: skip
+    await check_audit(world.program_id)
+
+
 async def test_numbered_purchases_and_what_a_return_gives_back() -> None:
     world = await make_world()
     first = NthInput(1)
