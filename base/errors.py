@@ -9,7 +9,8 @@ A room's own errors derive from one of these and stand beside what raises them. 
 neither HTTP nor GraphQL; `api` turns them into a `UserError`. Assertions are for our own mistakes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class DomainError(Exception):
@@ -40,3 +41,13 @@ class Forbidden(DomainError):
     """The caller's role does not allow this."""
 
     code = "FORBIDDEN"
+
+
+@contextmanager
+def within(*path: str) -> Iterator[None]:
+    """What is refused in here is a part of an input: its path comes before that of the error."""
+    try:
+        yield
+    except DomainError as error:
+        error.field = (*path, *error.field)
+        raise

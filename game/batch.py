@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from activity.journal import Claim, claim_keys, find_keys, load_originals, release_keys
 from activity.returns import Original, references
-from activity.rules import RETURN, ActivityInput, Line, Refusal, payload_hash, resolve_lines
+from activity.rules import RETURN, ActivityInput, Line, Refusal, check, payload_hash, resolve_lines
 from base import failpoints
 from base.database import Connection
 from base.ids import Ids
@@ -36,12 +36,17 @@ from metrics.windows import local_day
 @dataclass(frozen=True, slots=True)
 class Turn:
     """How a batch is tried: at what time, to where the clock of a load of the past has come, with how many ids for
-    what cannot be foreseen, and whether others are kept from its budgets."""
+    what cannot be foreseen, and whether others are kept from its budgets.
+
+    What is only `supposed` is never finished: it takes no locks and no keys, and is decided as if each activity were
+    sent when it occurs, where that lies ahead.
+    """
 
     now: datetime
     history: datetime | None = None
     plenty: int = 1
     hold_budgets: bool = False
+    supposed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +79,20 @@ def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
     return Candidate(given, payload_hash(given), partner_id, lines)
 
 
+async def examine_all(
+    connection: Connection, plan: Plan, activities: Sequence[ActivityInput], *, now: datetime
+) -> list[Candidate | Refusal]:
+    """What can be said of each activity before anything is locked; products and partners are looked up first."""
+    refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
+    sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
+    await plan.learn(
+        connection,
+        skus={line.sku for given in sound for line in given.lines},
+        partners={given.partner for given in sound},
+    )
+    return [refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)]
+
+
 def when(one: Placed) -> tuple[int, datetime]:
     """Whose it is, and when it occurred."""
     return one.partner_id, one.occurred_at
@@ -88,6 +107,7 @@ class Batch:
         self.now = turn.now
         self.history = turn.history
         self.hold_budgets = turn.hold_budgets
+        self.supposed = turn.supposed
         self.claims: dict[tuple[str, str], Claim] = {}
         self.known: dict[tuple[str, str], Claim] = {}
         self.accepted: dict[tuple[str, str], Claim] = {}
@@ -102,9 +122,7 @@ class Batch:
         for one in candidates:
             if one.key not in self.claims:
                 self.claims[one.key] = Claim(*one.key, one.payload_hash, self.ids.take())
-        self.known = await claim_keys(
-            connection, program_id=self.plan.program_id, claims=self.claims.values()
-        )
+        self.known = await self._claim(connection)
         watch.split("claim")
         failpoints.reach("pipeline.claimed")
         undecided = [one for one in candidates if one.key not in self.known]
@@ -113,7 +131,8 @@ class Batch:
             if undecided:
                 await check_version(connection, self.plan)
             return
-        self.partners = await lock_partners(connection, self.plan, {one.partner_id for one in fresh})
+        partner_ids = {one.partner_id for one in fresh}
+        self.partners = await lock_partners(connection, self.plan, partner_ids, hold=not self.supposed)
         watch.split("lock")
         failpoints.reach("pipeline.locked")
         self.drafts = {one: self._draft(one) for one in fresh}
@@ -136,12 +155,21 @@ class Batch:
         failpoints.reach("pipeline.loaded")
         watch.split("load")
 
+    async def _claim(self, connection: Connection) -> dict[tuple[str, str], Claim]:
+        """Take the keys; those that had been taken before."""
+        program_id = self.plan.program_id
+        if self.supposed:
+            return await find_keys(connection, program_id=program_id, keys=list(self.claims))
+        return await claim_keys(connection, program_id=program_id, claims=self.claims.values())
+
     def _draft(self, one: Candidate) -> Draft:
         view = self.partners[one.partner_id].view
         occurred_at = one.given.occurred_at.astimezone(UTC)
         moment = Moment(one.partner_id, one.given.kind, occurred_at, local_day(occurred_at, view.time_zone))
         if self.history is not None:
             self.history = max(self.history, occurred_at)
+        if self.supposed:
+            self.now = max(self.now, occurred_at)
         posted_at = self.history or self.now
         draft = Draft(one.given, self.claims[one.key].activity_id, one.lines, moment, posted_at, self.now)
         if one.given.kind != RETURN:

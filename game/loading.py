@@ -12,11 +12,7 @@ from game.missions.rules import Completion, reward_key
 from game.plan import Plan
 from game.state import Moment, PartnerState, State
 from loyalty.earning.counters import Counters, UsageKey
-from loyalty.earning.counts import (
-    build_counters,
-    lock_budgets,
-    read_counters,
-)
+from loyalty.earning.counts import build_counters, lock_budgets, read_counters
 from loyalty.earning.explaining import load_decided
 from loyalty.ledger.service import (
     build_books,
@@ -30,15 +26,16 @@ from metrics.rules import MeterKey
 from partners.history import NO_HISTORY
 from partners.queries import view_of
 
-# The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
-LOCK: Final = """
+PARTNERS: Final = """
 SELECT p.id, p.code, p.name, p.kind, p.region_id, p.status, p.activities, p.version, p.created_at, p.joined_on,
        coalesce(p.time_zone, g.time_zone) AS time_zone, coalesce(p.locale, g.locale) AS locale,
        CASE WHEN $3::boolean THEN p.attributes END AS attributes
 FROM partner p JOIN program g ON g.id = p.program_id
 WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
-ORDER BY p.id FOR NO KEY UPDATE OF p
+ORDER BY p.id
 """
+# The partners' rows are the mutex for all that is known of them: locked in one order, whoever comes.
+LOCK: Final = f"{PARTNERS} FOR NO KEY UPDATE OF p"
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
 # Whether a past is being loaded into the program $2, at $1.
 PAST: Final = f"SELECT NOT ({NO_HISTORY}) FROM program p WHERE p.id = $2"  # noqa: S608  # a constant
@@ -81,14 +78,15 @@ async def check_version(connection: Connection, plan: Plan) -> None:
 
 
 async def lock_partners(
-    connection: Connection, plan: Plan, partner_ids: Iterable[int]
+    connection: Connection, plan: Plan, partner_ids: Iterable[int], *, hold: bool = True
 ) -> dict[int, PartnerState]:
-    """Lock the partners for the rest of the transaction. Their tiers are not known yet.
+    """Lock the partners for the rest of the transaction, or only look at them. Their tiers are not known yet.
 
     Raises `PlanMoved` where a partner lies in a region that the plan does not know yet.
     """
     segments = plan.segments
-    rows = await connection.fetch(LOCK, plan.program_id, sorted(partner_ids), bool(segments.attributes))
+    query = LOCK if hold else PARTNERS
+    rows = await connection.fetch(query, plan.program_id, sorted(partner_ids), bool(segments.attributes))
     if any(row["region_id"] not in plan.regions.codes for row in rows):
         raise PlanMoved
     return {

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from activity.rules import MAX_ACTIVITIES, ActivityInput, Refusal, check
+from activity.rules import MAX_ACTIVITIES, ActivityInput, Refusal
 from base import failpoints
 from base.clock import Clock
 from base.database import Connection, retrying, transaction
 from base.errors import Invalid
 from base.ids import IdsExhausted, take_ids
 from base.telemetry import Stopwatch
-from game.batch import Batch, Candidate, Turn, examine
+from game.batch import Batch, Candidate, Turn, examine_all
 from game.loading import PlanMoved
 from game.outcome import Outcome
 from game.plan import Plan, plans
@@ -110,14 +110,7 @@ async def _decide(
     turn: Turn,
     watch: Stopwatch,
 ) -> list[Outcome]:
-    refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=turn.now) for given in activities]
-    sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
-    await plan.learn(
-        connection,
-        skus={line.sku for given in sound for line in given.lines},
-        partners={given.partner for given in sound},
-    )
-    checked = [refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)]
+    checked = await examine_all(connection, plan, activities, now=turn.now)
     candidates = [one for one in checked if isinstance(one, Candidate)]
     if not candidates:
         return [

@@ -153,6 +153,7 @@ async def _create(
     if metric.measure in POINTS and metric.filter is not None:
         raise Invalid("points are counted without a filter", code="NOT_SUPPORTED", field=["filter"])
     line_filter = await check_filter(connection, program_id=program.id, given=metric.filter)
+    await note_filter(connection, program_id=program.id, line_filter=line_filter)
     asked = {
         "name": metric.name,
         "activity_kinds": kinds,
@@ -202,8 +203,7 @@ async def check_filter(
 ) -> dict[str, object]:
     """A line filter as it is stored. SKUs must exist; categories and brands may come with a later product.
 
-    What it asks for of attributes decides from now on. UNKNOWN_SKU, INVALID_CODE, DUPLICATE, TOO_MANY,
-    INVALID_ATTRIBUTES, and those of `check_decimal`.
+    UNKNOWN_SKU, INVALID_CODE, DUPLICATE, TOO_MANY, INVALID_ATTRIBUTES, and those of `check_decimal`.
     """
     if given is None:
         return {}
@@ -229,8 +229,13 @@ async def check_filter(
         stored["max_amount"] = decimal_text(most)
     if attributes := check_conditions(given.attributes, [*field, "attributes"]):
         stored["attributes"] = attributes
-        await let_attributes_decide(connection, program_id=program_id, names=attributes)
     return stored
+
+
+async def note_filter(connection: Connection, *, program_id: int, line_filter: Mapping[str, Any]) -> None:
+    """What a filter that is kept asks for of attributes decides from now on."""
+    names = line_filter.get("attributes", ())
+    await let_attributes_decide(connection, program_id=program_id, names=names)
 
 
 async def find_metrics(

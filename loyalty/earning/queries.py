@@ -65,11 +65,17 @@ class RuleRow:
         return "SCHEDULED" if self.starts_at is not None and self.starts_at > now else "LIVE"
 
 
-def read_rule(row: Mapping[str, Any]) -> RuleRow:
-    """A row of `RULE`."""
+def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a version by name, JSON read."""
     columns = dict(row)
     for name in ("line_filter", "audience", "terms"):
         columns[name] = orjson.loads(columns[name])
+    return columns
+
+
+def read_rule(row: Mapping[str, Any]) -> RuleRow:
+    """A row of `RULE`."""
+    columns = _columns(row)
     return RuleRow(**{**columns, "terms": Terms.from_json(columns["terms"])})
 
 
@@ -90,25 +96,25 @@ async def load_budgets(connection: Connection, *, program_id: int, roots: Sequen
 
 async def load_earning(connection: Connection, *, program_id: int) -> Earning:
     """The program's rules, to decide by."""
-    return Earning([_compile(row) for row in await connection.fetch(COMPILED, program_id)])
+    rows = await connection.fetch(COMPILED, program_id)
+    return Earning([compile_version(**_columns(row)) for row in rows])
 
 
-def _compile(row: Mapping[str, Any]) -> EarningRule:
+def compile_version(
+    *,
+    line_filter: Mapping[str, Any],
+    audience: Mapping[str, Any],
+    basis: str,
+    rate: Decimal,
+    terms: Mapping[str, Any],
+    **columns: Any,
+) -> EarningRule:
+    """A version to decide by, of what is stored of it. `columns` are those that `EarningRule` has too."""
     return EarningRule(
-        id=row["id"],
-        key=row["key"],
-        version=row["version"],
-        activity_kind=row["activity_kind"],
-        filter=LineFilter.from_json(orjson.loads(row["line_filter"])),
-        audience=Audience.from_json(orjson.loads(row["audience"])),
-        basis=RateBasis(row["basis"]),
-        rate=row["rate"].normalize(),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        terms=Terms.from_json(orjson.loads(row["terms"])),
-        root=row["root"],
-        effective_from=row["effective_from"],
-        until=row["until"],
-        ended_at=row["ended_at"],
-        created_at=row["created_at"],
+        filter=LineFilter.from_json(line_filter),
+        audience=Audience.from_json(audience),
+        basis=RateBasis(basis),
+        rate=rate.normalize(),
+        terms=Terms.from_json(terms),
+        **columns,
     )

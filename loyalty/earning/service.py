@@ -21,7 +21,7 @@ from loyalty.earning.shares import RateBasis
 from loyalty.earning.terms import INPUTS
 from loyalty.ledger.books import POINT
 from loyalty.ledger.units import check_unit
-from metrics.service import FilterInput, check_filter
+from metrics.service import FilterInput, check_filter, note_filter
 from partners.audiences import AudienceInput, check_audience
 from partners.checks import check_code, check_dates, check_decimal, check_name, check_points
 from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
@@ -96,16 +96,14 @@ async def create_earning_rule(
     """
 
     async def create(connection: Connection, program: LockedProgram) -> RuleRow:
-        check_code(rule.key, ["key"])
-        _check_kind(rule.activity_kind, program)
-        await check_unit(connection, program_id=program.id, unit=rule.unit)
-        asked = await _check_content(connection, program, rule, rule.unit, tiers)
+        kinds = program.activity_kinds
+        asked = await check_rule(connection, program_id=program.id, kinds=kinds, rule=rule, tiers=tiers)
         versions = await load_versions(connection, program_id=program.id, key=rule.key)
         if versions:
             stored = _name_inputs(_content(versions[-1]), versions[-1].activity_kind)
             settle_key(rule.key, stored=stored, asked=_name_inputs(asked, rule.activity_kind))
             return versions[0]
-        _check_day(rule.terms, now)
+        check_day(rule.terms, now)
         return await _add(connection, program, rule.key, rule.activity_kind, asked, version=1, now=now)
 
     return await configure(program_id, create)
@@ -125,7 +123,7 @@ async def update_earning_rule(
             raise Invalid(f"the rule {rule.key!r} has ended", code="RULE_ENDED", field=["key"])
         check_dates(rule.effective_from, None)
         effective_from = rule.effective_from or now
-        asked = await _check_content(connection, program, rule, newest.terms.unit, tiers)
+        asked = await _check_content(connection, program.id, rule, newest.terms.unit, tiers)
         if _content(newest) == asked and rule.effective_from in (None, newest.effective_from):
             return newest
         if effective_from < now:
@@ -136,7 +134,7 @@ async def update_earning_rule(
                 "a budget is the rule's, and another one holds at once: change it with a version from now"
             )
             raise Invalid(message, code="NOT_SUPPORTED", field=["budget"])
-        _check_day(rule.terms, now)
+        check_day(rule.terms, now)
         return await _add(
             connection,
             program,
@@ -183,6 +181,7 @@ async def _add(
     effective_from: datetime | None = None,
     now: datetime,
 ) -> RuleRow:
+    await note_filter(connection, program_id=program.id, line_filter=asked["line_filter"])
     stored = {
         name: orjson.dumps(value).decode() if isinstance(value, dict) else value
         for name, value in asked.items()
@@ -197,8 +196,23 @@ async def _add(
     return made
 
 
-def _check_kind(kind: str, program: LockedProgram) -> None:
-    if kind not in program.activity_kinds:
+async def check_rule(
+    connection: Connection,
+    *,
+    program_id: int,
+    kinds: Collection[str],
+    rule: EarningRuleInput,
+    tiers: Collection[str],
+) -> dict[str, Any]:
+    """What a rule's version says, by the names of its columns. `kinds`: the program's of activities. Writes nothing."""
+    check_code(rule.key, ["key"])
+    _check_kind(rule.activity_kind, kinds)
+    await check_unit(connection, program_id=program_id, unit=rule.unit)
+    return await _check_content(connection, program_id, rule, rule.unit, tiers)
+
+
+def _check_kind(kind: str, kinds: Collection[str]) -> None:
+    if kind not in kinds:
         raise Invalid(f"there is no activity kind {kind!r}", code="UNKNOWN_KIND", field=["activityKind"])
     if kind == RETURN:
         raise Invalid(
@@ -208,7 +222,7 @@ def _check_kind(kind: str, program: LockedProgram) -> None:
 
 async def _check_content(
     connection: Connection,
-    program: LockedProgram,
+    program_id: int,
     rule: EarningRuleInput | EarningRuleUpdate,
     unit: str,
     tiers: Collection[str],
@@ -217,11 +231,11 @@ async def _check_content(
     check_name(rule.name, ["name"])
     basis, rate = _check_points_per(rule.points_per)
     check_dates(rule.starts_at, rule.ends_at)
-    line_filter = await check_filter(connection, program_id=program.id, given=rule.filter)
-    audience = await check_audience(connection, program_id=program.id, given=rule.audience, tiers=tiers)
+    line_filter = await check_filter(connection, program_id=program_id, given=rule.filter)
+    audience = await check_audience(connection, program_id=program_id, given=rule.audience, tiers=tiers)
     segments: Collection[str] = ()
     if rule.terms.boosts:
-        segments = [row.key for row in await load_segment_rows(connection, program_id=program.id)]
+        segments = [row.key for row in await load_segment_rows(connection, program_id=program_id)]
     terms = check_terms(rule.terms, basis=basis, lock_days=rule.lock_days, unit=unit, segments=segments)
     return {
         "name": rule.name,
@@ -263,7 +277,7 @@ def _name_inputs(content: dict[str, Any], activity_kind: str) -> dict[str, Any]:
     }
 
 
-def _check_day(terms: TermsInput, now: datetime) -> None:
+def check_day(terms: TermsInput, now: datetime) -> None:
     """A day on which points expire must not be over for everybody. INVALID_EXPIRY."""
     day = None if terms.expiry is None else terms.expiry.on
     if day is not None and day < (now.astimezone(UTC) - LAST_ZONE).date():
