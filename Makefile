@@ -22,7 +22,7 @@ PYTEST_ARGS ?=
 ROWS ?=
 SECONDS ?= 900
 
-.PHONY: help setup run test check bench bench-growth bench-growth-full soak image-check fmt schema settings lock reset clean
+.PHONY: help setup run test test-year check bench bench-growth bench-growth-full soak image-check fmt schema settings lock reset clean
 
 help: ## list every task
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ run: setup ## start everything, load the demo once, and serve it on port 8000 (P
 
 test: check ## every check: format, lint, types, import contracts, SDL, tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-year: setup ## take in all of a wholesaler's year, where its file is, and look over it (`make test` takes a month)
+	@$(BIN)/python -m pytest -n 0 --whole-year tests/scenarios/test_online_retail.py $(PYTEST_ARGS)
 
 check: setup ## the checks that run no test
 	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo 'Run `make fmt`.' >&2; exit 1; }

@@ -18,6 +18,7 @@ from base.settings import Settings
 from bench import auditing, growth, importing, ingest, world
 from bench.report import Row, show
 from ops.embedded import Servers, embedded_servers
+from ops.embedded.holding import remove_local_data
 
 ROWS: Final = ("ingest", "single", "two", "import", "audit", "growth", "growth-full")
 BY_ITSELF: Final = frozenset({"growth", "growth-full"})
@@ -29,9 +30,13 @@ async def main(names: list[str]) -> None:
     console = Console(highlight=False)
     introduce(console)
     with tempfile.TemporaryDirectory(prefix="mitra-bench-") as folder:
-        async with embedded_servers(Settings(data_dir=Path(folder))) as servers:
-            for name in names:
-                show(console, await servers.guard(measure(name, servers, Path(folder), console)))
+        data_dir = Path(folder) / ".mitra"
+        try:
+            async with embedded_servers(Settings(data_dir=data_dir)) as servers:
+                for name in names:
+                    show(console, await servers.guard(measure(name, servers, Path(folder), console)))
+        finally:
+            remove_local_data(data_dir)  # as root its servers stand elsewhere
 
 
 def introduce(console: Console) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from ops.embedded.holding import remove_local_data
+
 ROOT: Final = Path(__file__).parent.parent
 SECONDS: Final = 60.0
 
@@ -87,7 +89,7 @@ class Mitra:
             if running.process.poll() is None:
                 running.process.kill()
                 running.process.wait()
-        self.run("reset", "--yes")
+        remove_local_data(self.data_dir)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

@@ -40,6 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--keep-servers", action="store_true", help="Keep the test servers' data: the next run starts sooner."
     )
+    parser.addoption(
+        "--whole-year", action="store_true", help="The wholesaler's year (`test_online_retail`) to its end."
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
