@@ -9,11 +9,14 @@ what it may not change is settled when all migrations are applied (`ops.roles`).
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pkgutil import iter_modules
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.migrations.graph import MigrationKey
+from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 import ops.migrations
@@ -80,11 +83,27 @@ async def _apply(url: str, missing: list[str], progress: Callable[[str], None]) 
         apps = {APP: config["apps"][APP]}
         # Applies nothing, but makes the table of records, whose absence would break the first transaction.
         await MigrationExecutor(context.connections.get("default"), apps).migrate([])
+        states: list[State] = []
         for name in missing:
             progress(name)
             async with in_transaction("default") as transaction:
-                executor = MigrationExecutor(transaction, apps)
+                executor = _Executor(transaction, apps, states)
                 await executor.migrate([MigrationTarget(APP, name)], direction="forward")
+
+
+class _Executor(MigrationExecutor):
+    """Takes over the models' state that the migrations before it made; Tortoise works it out anew for each."""
+
+    def __init__(
+        self, connection: BaseDBAsyncClient, apps: dict[str, dict[str, Any]], states: list[State]
+    ) -> None:
+        super().__init__(connection, apps)
+        self._states = states
+
+    async def _project_state(self, applied: set[MigrationKey], *, upto: MigrationKey | None = None) -> State:
+        if not self._states:
+            self._states.append(await super()._project_state(applied, upto=upto))
+        return self._states[0]
 
 
 @asynccontextmanager
