@@ -98,7 +98,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "TierChange": _fields(READING, "from to changedAt cause because"),
     **_page("TierChange", READING),
     "TierReview": _fields(PROGRAM, "endsOn partners raised lowered"),
-    "Message": _fields(READING, "id title body locale createdAt readAt"),
+    "Message": _fields(READING, "id title body locale createdAt readAt facts"),
     **_page("Message", READING),
     # --------------------------------------------------------------------------------------------- missions, badges
     "Mission": _fields(ALL, "id key title state version startsAt endsAt")
@@ -136,6 +136,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     # ------------------------------------------------------------------------------------------------ what happened
     "Fact": FACT,
     "PointsPosted": FACT | _fields(ALL, "unit amount"),
+    "PointsMatured": FACT | _fields(ALL, "unit amount"),
     "ObjectiveAdvanced": FACT | _fields(ALL, "mission window objective current target"),
     "ObjectiveReceded": FACT | _fields(ALL, "mission window objective current target"),
     "MissionCompleted": FACT | _fields(ALL, "mission window"),

@@ -19,6 +19,7 @@ from api.loaders import Loaders
 from base.clock import Clock
 from base.database import reading
 from imports.limits import UploadLimits
+from loyalty.sight import OWN, WHOLE
 from loyalty.words import Reader, choose_language
 from partners.listing import Scope
 
@@ -68,7 +69,8 @@ class Context:
     @property
     def reader(self) -> Reader:
         """For whom `loyalty.words` puts a because into words."""
-        return Reader(self.language, self.catalog.names)
+        sight = WHOLE if self.caller.partner_id is None else OWN
+        return Reader(self.language, self.catalog.names, self.catalog.units, sight)
 
     async def renew(self) -> None:
         """See what has changed: after a mutation, and before each event of a subscription."""

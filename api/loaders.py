@@ -16,6 +16,7 @@ from strawberry.dataloader import DataLoader
 
 from base.database import reading
 from game.badges.queries import AwardRow, load_awards
+from game.facts import Fact, load_transaction_facts
 from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
 from leaderboards.queries import BoardView, list_leaderboards
@@ -130,6 +131,19 @@ class Loaders:
         async def load(ids: list[int]) -> Sequence[list[EntryRow]]:
             async with reading() as connection:
                 found = await load_entries(
+                    connection, program_id=self._context.program_id, transaction_ids=ids
+                )
+            return [found[id_] for id_ in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def facts(self) -> DataLoader[int, list[Fact]]:
+        """The facts of transactions."""
+
+        async def load(ids: list[int]) -> Sequence[list[Fact]]:
+            async with reading() as connection:
+                found = await load_transaction_facts(
                     connection, program_id=self._context.program_id, transaction_ids=ids
                 )
             return [found[id_] for id_ in ids]

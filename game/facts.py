@@ -19,6 +19,10 @@ OF_ACTIVITIES: Final = """
 SELECT id, activity_id, occurred_at, posted_at, because, facts
 FROM ledger_transaction WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) ORDER BY id
 """
+OF_TRANSACTIONS: Final = """
+SELECT id, occurred_at, posted_at, because, facts
+FROM ledger_transaction WHERE program_id = $1 AND id = ANY($2::bigint[])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,24 @@ async def load_facts(
     """What these activities set off when they were recorded."""
     found: dict[int, list[Fact]] = {activity_id: [] for activity_id in activity_ids}
     for row in await connection.fetch(OF_ACTIVITIES, program_id, activity_ids):
-        found[row["activity_id"]] += read_facts(
-            row["id"],
-            occurred_at=row["occurred_at"],
-            posted_at=row["posted_at"],
-            steps=orjson.loads(row["because"]),
-            facts=orjson.loads(row["facts"]),
-        )
+        found[row["activity_id"]] += _of_row(row)
     return found
+
+
+async def load_transaction_facts(
+    connection: Connection, *, program_id: int, transaction_ids: Sequence[int]
+) -> dict[int, list[Fact]]:
+    """The facts of transactions. Whether the caller may see their partners is the caller's to check."""
+    rows = await connection.fetch(OF_TRANSACTIONS, program_id, transaction_ids)
+    found = {row["id"]: _of_row(row) for row in rows}
+    return {id_: found.get(id_, []) for id_ in transaction_ids}
+
+
+def _of_row(row: Mapping[str, Any]) -> list[Fact]:
+    return read_facts(
+        row["id"],
+        occurred_at=row["occurred_at"],
+        posted_at=row["posted_at"],
+        steps=orjson.loads(row["because"]),
+        facts=orjson.loads(row["facts"]),
+    )

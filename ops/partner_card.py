@@ -208,7 +208,7 @@ def _draw_badges(card: Card) -> Text | None:
 def _draw_entries(card: Card) -> Table | None:
     if not card.entries:
         return None
-    reader = Reader(choose_language(card.partner.locale), card.catalog.names)
+    reader = Reader(choose_language(card.partner.locale), card.catalog.names, card.catalog.units)
     title = f"Last entries, in {card.partner.time_zone}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("booked", no_wrap=True)

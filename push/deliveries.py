@@ -17,7 +17,7 @@ from base.clock import Clock
 from base.database import transaction
 from base.telemetry import counter
 from push.channels.protocol import Channel, Gone, Outcome, Parcel, Refused, Retry, Sent
-from push.rules import DEVICE_GONE
+from push.messages import DEVICE_GONE
 
 LEASE: Final = timedelta(minutes=5)
 """Longer than any channel takes for a page."""

@@ -14,7 +14,7 @@ from base import feed
 from base.clock import Clock
 from base.database import Connection
 from base.outbox import OutboxRow
-from push.rules import HISTORY
+from push.messages import HISTORY
 
 FACTS: Final = "facts"
 """The consumer's name."""

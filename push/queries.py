@@ -11,7 +11,7 @@ from base.database import Connection
 INBOXES: Final = """
 SELECT k.place, m.* FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS k (partner_id, below, place)
 CROSS JOIN LATERAL (
-    SELECT id, transaction_id, fact, template, locale, title, body, created_at, read_at
+    SELECT id, transaction_id, facts, template, locale, title, body, created_at, read_at
     FROM message WHERE program_id = $1 AND partner_id = k.partner_id AND id < k.below
     ORDER BY id DESC LIMIT $4
 ) AS m
@@ -28,11 +28,11 @@ NEWEST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """A message as its partner reads it. `fact` is the place of the fact that it tells in its transaction."""
+    """A message as its partner reads it. `facts` are the places of those that it tells, in their transaction."""
 
     id: int
-    transaction_id: int
-    fact: int
+    transaction_id: int | None
+    facts: tuple[int, ...]
     template: str
     locale: str
     title: str
@@ -74,8 +74,8 @@ async def load_inboxes(
     below = [NEWEST if before is None else before for _, before in pages]
     found: list[list[InboxMessage]] = [[] for _ in pages]
     for row in await connection.fetch(INBOXES, program_id, partner_ids, below, limit):
-        place, *columns = row
-        found[place - 1].append(InboxMessage(*columns))
+        place, id_, transaction_id, facts, *columns = row
+        found[place - 1].append(InboxMessage(id_, transaction_id, tuple(facts), *columns))
     return found
 
 

@@ -1,184 +1,180 @@
 """Which facts are told to a partner, and in which words. Pure.
 
-Told are points that were rewarded, adjusted or taken back, missions, badges and tiers. Points that a sale earned are
-not, nor is a mission's progress: a shop makes hundreds of sales a day, and its phone would not be quiet. Both show in
-the app, live.
+One cause makes one message of each sort: what a return takes back by five rules is one sum in each unit. Each message
+names the facts that it tells, and these say why.
+
+Told are points that were rewarded, adjusted, spent, taken back, that matured or expired, missions, badges and tiers.
+Not told are
+
+- points that a sale earned, and how far a mission has come: a shop makes hundreds of sales a day, and its phone would
+  not be quiet. Both show in the app, live. Points that were pending are told of once a day, when they mature;
+- opening balances: a program tells its partners of its launch itself, and one partner's come in many rows;
+- what is reserved, given back, or goes to what is owed: nothing was won or lost, and what it was for tells of itself;
+- what time did to a past that was loaded: nobody waits for the days on which it would have been told.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from loyalty.because import Step, chain
-from push.templates import choose_words, fallbacks, fill, format_amount, format_number
-from push.words import Words
+from loyalty.ledger.books import POINT
+from loyalty.ledger.expiry import last_day
+from push.messages import HISTORY, Addressee, Message, Name, Names, Teller
 
-HISTORY: Final = timedelta(days=3)
-"""Older news is history that was loaded, or a backlog: it is for the inbox, not for the phone in a pocket."""
-
-NOT_CONFIGURED: Final = "NOT_CONFIGURED"  # the channel has no credentials here
-OLD_NEWS: Final = "OLD_NEWS"
-NO_DEVICE: Final = "NO_DEVICE"  # the partner registered none
-DEVICE_GONE: Final = "DEVICE_GONE"  # it was forgotten, or moved to another partner, before its turn came
+MENTIONS: Final = (
+    ("mission", "mission"),
+    ("badge", "badge"),
+    ("tier", "from"),
+    ("tier", "to"),
+    ("unit", "unit"),
+)
+"""Kinds of things that have names, and what carries their keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
     """A ledger transaction with what is needed to tell its facts."""
 
-    program_id: int
+    to: Addressee
     transaction_id: int
-    partner_id: int
+    occurred_at: datetime
     posted_at: datetime
     steps: Sequence[Step]
     facts: Sequence[Mapping[str, Any]]
-    locale: str | None
-    program_locale: str
-    program_texts: Mapping[str, Any] = field(default_factory=dict)
-    """The program's own texts: locale → template → title and body."""
 
     def mentions(self) -> Iterator[tuple[int, str, str]]:
-        """The missions, badges and tiers that its facts and reasons name: program, kind and key."""
+        """What its facts and reasons name (missions, badges, tiers, units): program, kind and key."""
         for told in (*self.facts, *self.steps):
-            for kind, place in (("mission", "mission"), ("badge", "badge"), ("tier", "from"), ("tier", "to")):
-                if isinstance(key := told.get(place), str):
-                    yield self.program_id, kind, key
+            for kind, place in MENTIONS:
+                if isinstance(key := told.get(place), str) and key != POINT:
+                    yield self.to.program_id, kind, key
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """What a mission, badge or tier is called; a badge's number of levels, a tier's level."""
+class Told(NamedTuple):
+    """A fact's template, and what fills it. An amount is apart: it is added to others of the template and `about`."""
 
-    name: str
-    level: int = 0
-
-
-Names = Mapping[tuple[int, str, str], Name]
-"""By program, kind (mission, badge, tier) and key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One fact, told."""
-
-    program_id: int
-    partner_id: int
-    transaction_id: int
-    fact: int
-    """Its place in the transaction."""
     template: str
-    locale: str
-    title: str
-    body: str
-    posted_at: datetime
+    values: Mapping[str, str] = {}
+    unit: str = POINT
+    amount: int = 0
+    about: str = ""
+
+
+@dataclass(slots=True)
+class _Sort:
+    """Facts that are told together."""
+
+    values: Mapping[str, str]
+    facts: list[int] = field(default_factory=list)
+    amounts: dict[str, int] = field(default_factory=dict)
 
 
 def write_messages(happening: Happening, *, names: Names) -> Iterator[Message]:
-    """The messages of a transaction's facts, in their order."""
-    words = choose_words(happening.locale, happening.program_locale)
-    own = _own_texts(happening, words)
+    """The messages of a transaction's facts, in the order of the first fact of each."""
+    teller = Teller(happening.to, names)
+    sorts: dict[tuple[str, str | int], _Sort] = {}
     for place, fact in enumerate(happening.facts):
-        told = _tell(fact, happening=happening, names=names, words=words)
+        told = _tell(fact, happening=happening, teller=teller)
         if told is not None:
-            template, values = told
-            title, body = fill(template, values, words=words, own=own)
-            yield Message(
-                program_id=happening.program_id,
-                partner_id=happening.partner_id,
-                transaction_id=happening.transaction_id,
-                fact=place,
-                template=template,
-                locale=words.locale,
-                title=title,
-                body=body,
-                posted_at=happening.posted_at,
-            )
+            key = (told.template, told.about if told.amount else place)
+            sort = sorts.setdefault(key, _Sort(told.values))
+            sort.facts.append(place)
+            if told.amount:
+                sort.amounts[told.unit] = sort.amounts.get(told.unit, 0) + told.amount
+    for (template, _), sort in sorts.items():
+        yield teller.write(
+            template,
+            sort.values,
+            sort.amounts,
+            posted_at=happening.posted_at,
+            transaction_id=happening.transaction_id,
+            facts=tuple(sort.facts),
+        )
 
 
-def refuse_channel(*, posted_at: datetime, now: datetime, is_configured: bool) -> str | None:
-    """Why nothing is sent over a channel; None where it is."""
-    if not is_configured:
-        return NOT_CONFIGURED
-    if now - posted_at > HISTORY:
-        return OLD_NEWS
-    return None
-
-
-def _own_texts(happening: Happening, words: Words) -> Mapping[str, Any]:
-    """The program's own texts in the language of `words`, those of the closest locale first."""
-    for locale in fallbacks(happening.locale, happening.program_locale):
-        texts = happening.program_texts.get(locale)
-        if isinstance(texts, Mapping) and locale.split("-")[0] == words.locale:
-            return texts
-    return {}
-
-
-Told = tuple[str, dict[str, str]]
-
-
-def _tell(fact: Mapping[str, Any], *, happening: Happening, names: Names, words: Words) -> Told | None:
+def _tell(fact: Mapping[str, Any], *, happening: Happening, teller: Teller) -> Told | None:
     """The template of a fact and what fills it; None where it is not told."""
-
-    def name(kind: str, key: str) -> Name:
-        return names.get((happening.program_id, kind, key)) or Name(key)
-
     match fact["type"]:
         case "PointsPosted":
-            steps = chain(happening.steps, fact["because"])
-            mission = next((step["mission"] for step in reversed(steps) if step["step"] == "mission"), None)
-            reason = next(
-                (step.get("reason") for step in reversed(steps) if step["step"] == "adjustment"), None
-            )
-            return _tell_points(
-                fact,
-                mission=name("mission", mission).name if mission else None,
-                reason=reason or "",
-                is_return=any(step["step"] == "return" for step in steps),
-                words=words,
-            )
+            return _tell_points(fact, happening=happening, teller=teller)
+        case "PointsMatured":
+            return _tell_matured(fact, happening=happening)
         case "MissionCompleted":
-            return "mission_completed", {"mission": name("mission", fact["mission"]).name}
+            return Told("mission_completed", {"mission": teller.name("mission", fact["mission"]).name})
         case "MissionRevoked":
-            return "mission_revoked", {"mission": name("mission", fact["mission"]).name}
+            return Told("mission_revoked", {"mission": teller.name("mission", fact["mission"]).name})
         case "BadgeAwarded" | "BadgeRevoked" as kind:
-            badge = name("badge", fact["badge"])
+            badge = teller.name("badge", fact["badge"])
             verb = "awarded" if kind == "BadgeAwarded" else "revoked"
             template = f"badge_level_{verb}" if badge.level > 1 else f"badge_{verb}"
-            return template, {"badge": badge.name, "level": format_number(words, fact["level"])}
+            return Told(template, {"badge": badge.name, "level": teller.speech.number(fact["level"])})
         case "TierChanged":
             return _tell_tier(
-                name("tier", fact["from"]) if fact["from"] else None,
-                name("tier", fact["to"]) if fact["to"] else None,
+                teller.name("tier", fact["from"]) if fact["from"] else None,
+                teller.name("tier", fact["to"]) if fact["to"] else None,
             )
         case _:
             return None
 
 
-def _tell_points(
-    fact: Mapping[str, Any], *, mission: str | None, reason: str, is_return: bool, words: Words
-) -> Told | None:
-    amount = fact["amount"]
-    values = {"amount": format_amount(words, abs(amount), fact["unit"]), "reason": reason}
+def _tell_points(fact: Mapping[str, Any], *, happening: Happening, teller: Teller) -> Told | None:
+    unit, amount = fact["unit"], fact["amount"]
+    steps = chain(happening.steps, fact["because"])
+
+    def found(step: str, carried: str) -> str:
+        return next((one[carried] for one in reversed(steps) if one["step"] == step and carried in one), "")
+
     match fact["kind"]:
-        case "REWARD" if mission is not None:
-            return "points_rewarded_for_mission", {**values, "mission": mission}
+        case "REWARD" if mission := found("mission", "mission"):
+            values = {"mission": teller.name("mission", mission).name}
+            return Told("points_rewarded_for_mission", values, unit, amount, about=mission)
         case "REWARD":
-            return "points_rewarded", values
+            return Told("points_rewarded", {}, unit, amount)
         case "ADJUST":
-            return "points_added" if amount > 0 else "points_deducted", values
+            template = "points_added" if amount > 0 else "points_deducted"
+            reason = found("adjustment", "reason")
+            return Told(template, {"reason": reason}, unit, amount, about=reason)
+        case "CAPTURE":
+            purpose = found("captured", "purpose")
+            return Told("points_spent", {"reason": purpose}, unit, amount, about=purpose)
+        case "EXPIRE" if not _is_past(happening):
+            day = last_day(happening.occurred_at, happening.to.time_zone)
+            return Told("points_expired", {"date": teller.date(day, now=happening.posted_at)}, unit, amount)
         case "REVERSE" if amount > 0:
-            return "points_restored", values
+            return Told("points_restored", {}, unit, amount)
+        case "REVERSE" if found("return", "step"):
+            return Told("points_reversed_for_return", {}, unit, amount)
         case "REVERSE":
-            return "points_reversed_for_return" if is_return else "points_reversed", values
+            return Told("points_reversed", {}, unit, amount)
         case _:
             return None
+
+
+def _tell_matured(fact: Mapping[str, Any], *, happening: Happening) -> Told | None:
+    """What is left of the points once they repaid what was owed; or that they did, where nothing is left."""
+    if _is_past(happening):
+        return None
+    repaid = sum(
+        step["points"]
+        for step in happening.steps
+        if step["step"] == "repaid" and step["on"] == fact["because"]
+    )
+    if repaid == fact["amount"]:
+        return Told("points_repaid", {}, fact["unit"], repaid)
+    return Told("points_matured", {}, fact["unit"], fact["amount"] - repaid)
+
+
+def _is_past(happening: Happening) -> bool:
+    """Whether it fell due so long before it was booked that it is of a past that was loaded."""
+    return happening.posted_at - happening.occurred_at > HISTORY
 
 
 def _tell_tier(previous: Name | None, tier: Name | None) -> Told | None:
     if tier is None:
-        return ("tier_lost", {"previous": previous.name}) if previous else None
+        return Told("tier_lost", {"previous": previous.name}) if previous else None
     if previous is None:
-        return "tier_reached", {"tier": tier.name}
+        return Told("tier_reached", {"tier": tier.name})
     template = "tier_raised" if tier.level > previous.level else "tier_lowered"
-    return template, {"tier": tier.name, "previous": previous.name}
+    return Told(template, {"tier": tier.name, "previous": previous.name})

@@ -1,4 +1,4 @@
-"""Texts of messages: which language, how it writes numbers, and a template filled in. Pure.
+"""Texts of messages: which language, and a template filled in. Pure.
 
 A program may bring texts of its own, by locale and template (`settings` of the program, under `messages`):
 `{"id": {"mission_completed": {"title": "…", "body": "… $mission …"}}}`. One that cannot be filled in gives way to the
@@ -16,30 +16,6 @@ SHIPPED: Final = {words.locale: words for words in (en.WORDS, indonesian.WORDS)}
 LAST_RESORT: Final = "en"
 RENAMED: Final = {"in": "id"}  # what older Android calls Indonesian
 
-POINT: Final = "POINT"
-# Money is kept in minor units (ISO 4217): two digits of them, but for these.
-WITHOUT_MINOR: Final = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-THREE_MINOR: Final = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
-
 
 def fallbacks(*locales: str | None) -> Iterator[str]:
     """Each locale, then its language alone, in the order given; English at the end. `id_ID` is `id-ID`."""
@@ -56,22 +32,6 @@ def fallbacks(*locales: str | None) -> Iterator[str]:
 def choose_words(*locales: str | None) -> Words:
     """The words of the first locale that is shipped."""
     return next(SHIPPED[locale] for locale in fallbacks(*locales) if locale in SHIPPED)
-
-
-def format_number(words: Words, number: int) -> str:
-    """A whole number as the language writes it: 1,234 or 1.234."""
-    return f"{number:,}".replace(",", words.thousands)
-
-
-def format_amount(words: Words, amount: int, unit: str) -> str:
-    """Points, or money given in minor units, with the unit: `1,234 points`, `IDR 1.234,50`. The sign is kept."""
-    if unit == POINT:
-        return f"{format_number(words, amount)} {words.point if abs(amount) == 1 else words.points}"
-    digits = 0 if unit in WITHOUT_MINOR else 3 if unit in THREE_MINOR else 2
-    whole, minor = divmod(abs(amount), 10**digits)
-    sign = "-" if amount < 0 else ""
-    fraction = f"{words.decimal}{minor:0{digits}d}" if digits else ""
-    return f"{unit} {sign}{format_number(words, whole)}{fraction}"
 
 
 def fill(

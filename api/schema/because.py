@@ -1,12 +1,18 @@
 """Because: why, step by step, in the reader's language."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 import strawberry
 
 from api.context import Info
 from loyalty.because import Step
 from loyalty.words import explain
+from loyalty.words.speech import Names
+
+AS_CONFIGURED: Final[Names] = {}
+"""All things are called as the program calls them."""
 
 
 @strawberry.type(description="A step of the chain of reasons, in the reader's language.")
@@ -17,9 +23,17 @@ class Because:
     value: str | None = strawberry.field(description="Its number or key, as it is stored.")
 
 
-def told(steps: Sequence[Step], info: Info) -> list[Because]:
-    """A chain in words."""
+def told(
+    steps: Sequence[Step], info: Info, *, rules: frozenset[str] = frozenset(), called: Names = AS_CONFIGURED
+) -> list[Because]:
+    """A chain in words, as far as it is for the reader; `rules` are the keys of those that are known to be for it.
+
+    `called`: names of what is not configured so.
+    """
+    reader = info.context.reader
+    names = {**reader.names, **called} if called else reader.names
+    reader = replace(reader, names=names, sight=replace(reader.sight, rules=rules))
     return [
         Because(code=reason.code, step=reason.step, detail=reason.detail, value=reason.value)
-        for reason in explain(steps, info.context.reader)
+        for reason in explain(steps, reader)
     ]

@@ -11,10 +11,11 @@ from api.schema.activity import ActivityInput, ActivityOutcome, find_activity
 from api.schema.because import Because, told
 from api.schema.fact import recognize
 from api.schema.scalars import BigInt
+from api.schema.sight import admitted
 from base.database import reading
 from game.preview import preview
 from loyalty.earning.explaining import explain_activities
-from loyalty.earning.reasons import Considered
+from loyalty.earning.reasons import Considered, for_partner
 
 
 @strawberry.type(description="What an earning rule made of an activity.")
@@ -28,7 +29,7 @@ class ActivityRule:
 
     @strawberry.field(description="From the activity to these points; or to the condition that failed.")
     def because(self, info: Info) -> list[Because]:
-        return told(self.row.because, info)
+        return told(self.row.because, info, rules=frozenset({self.rule}))
 
     @classmethod
     def of(cls, row: Considered, context: Context) -> ActivityRule:
@@ -56,7 +57,8 @@ def _rules(rows: Sequence[Considered], context: Context) -> list[ActivityRule]:
 @strawberry.type
 class ExplanationQuery:
     @strawberry.field(
-        description="Every earning rule that an activity was considered by: what it paid, or the condition that failed."
+        description="Every earning rule that an activity was considered by: what it paid, or the condition that "
+        "failed. A partner is told of those that are for it."
     )
     async def activity_explain(self, info: Info, external_id: str, source: str) -> list[ActivityRule] | None:
         context = info.context
@@ -66,7 +68,7 @@ class ExplanationQuery:
         id_ = found.original.activity.id
         async with reading() as connection:
             rows = await explain_activities(connection, program_id=context.program_id, activity_ids=[id_])
-        return _rules(rows[id_], context)
+        return _rules(for_partner(rows[id_], await admitted(context)), context)
 
     @strawberry.field(
         description="What would come of 1 to 100 activities that were sent now. Nothing of it is kept."

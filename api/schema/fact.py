@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -12,27 +13,35 @@ import strawberry
 from api.context import Context, Info
 from api.ids import global_id
 from api.schema.badge import Badge
-from api.schema.because import Because, told
+from api.schema.because import AS_CONFIGURED, Because, told
 from api.schema.mission import Mission
 from api.schema.scalars import BigInt
 from api.schema.tier import Tier
 from game.facts import Fact as FactRow
+from loyalty.words.speech import Names
 
 
 @strawberry.interface(description="What came of an activity.")
 class Fact:
     row: strawberry.Private[FactRow]
+    called: strawberry.Private[Names] = field(default_factory=dict)
     id: strawberry.ID
     occurred_at: datetime
     posted_at: datetime
 
     @strawberry.field(description="Why, step by step: from the activity to this.")
     def because(self, info: Info) -> list[Because]:
-        return told(self.row.because, info)
+        return told(self.row.because, info, called=self.called)
 
 
 @strawberry.type
 class PointsPosted(Fact):
+    unit: str
+    amount: BigInt
+
+
+@strawberry.type(description="Points that were pending are available.")
+class PointsMatured(Fact):
     unit: str
     amount: BigInt
 
@@ -87,6 +96,7 @@ class TierChanged(Fact):
 
 FACTS: Final = (
     PointsPosted,
+    PointsMatured,
     ObjectiveAdvanced,
     ObjectiveReceded,
     MissionCompleted,
@@ -110,12 +120,13 @@ async def recognize(rows: Iterable[FactRow], context: Context) -> None:
             return
 
 
-def fact_of(row: FactRow, context: Context) -> Fact:
-    """The fact of a row."""
+def fact_of(row: FactRow, context: Context, *, called: Names = AS_CONFIGURED) -> Fact:
+    """The fact of a row. `called`: names of what is not configured so."""
     name: str = row.data["type"]
     kind, carried = _KINDS[name]
     return kind(
         row=row,
+        called=called,
         id=strawberry.ID(global_id(name, context.caller.program.key, row.transaction_id, row.place)),
         occurred_at=row.occurred_at,
         posted_at=row.posted_at,
@@ -153,6 +164,7 @@ def _tier(data: Mapping[str, Any], context: Context) -> dict[str, Any]:
 
 _KINDS: Final[Mapping[str, tuple[type[Fact], Callable[[Mapping[str, Any], Context], dict[str, Any]]]]] = {
     "PointsPosted": (PointsPosted, _points),
+    "PointsMatured": (PointsMatured, _points),
     "ObjectiveAdvanced": (ObjectiveAdvanced, _objective),
     "ObjectiveReceded": (ObjectiveReceded, _objective),
     "MissionCompleted": (MissionCompleted, _mission),

@@ -4,7 +4,7 @@ What went by the state of then (caps, budgets, counts, groups, the audience) was
 looked up again, in the version that held when it occurred: it was decided by nothing that can change.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from loyalty.earning.grants import value
 from loyalty.earning.shares import RateBasis, count
 from loyalty.earning.versions import EarningRule, basket
 from metrics.windows import local_day, zone
+from partners.rules import Audience
 
 INSTANT: Final = timedelta(microseconds=1)
 ON_THE_WAY: Final = frozenset(
@@ -26,11 +27,20 @@ ON_THE_WAY: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A rule, in the version that was asked; what it granted, and the chain of reasons, or the one why it did not."""
+    """A rule, in the version that was asked; what it granted, and the chain of reasons, or the one why it did not.
+
+    `had_partner`: the partner was in its audience then, as far as that was kept.
+    """
 
     rule: EarningRule
     points: int
     because: Sequence[Step]
+    had_partner: bool = False
+
+
+def for_partner(rows: Iterable[Considered], admits: Callable[[Audience], bool]) -> list[Considered]:
+    """The rules that are for a partner: their audience had it then, or `admits` it now."""
+    return [one for one in rows if one.had_partner or admits(one.rule.audience)]
 
 
 def consider(rules: Iterable[EarningRule], activity: Activity, steps: Sequence[Step]) -> list[Considered]:
@@ -75,9 +85,10 @@ def _kept(versions: Sequence[EarningRule], steps: Sequence[Step], root: Step) ->
         if step["step"] == "rule" and step["rule"] == key:
             last = _last(steps, place)
             points = [one["points"] for one in steps[place : last + 1] if "points" in one]
-            return Considered(by_version[step["version"]], points[-1], chain(steps, last))
+            return Considered(by_version[step["version"]], points[-1], chain(steps, last), had_partner=True)
         if step["step"] == "withheld" and step["rule"] == key:
-            return Considered(by_version[step["version"]], 0, [root, step])
+            had_partner = step["why"] != "audience"
+            return Considered(by_version[step["version"]], 0, [root, step], had_partner)
         if step["step"] == "outside":
             for named, version, condition in step["rules"]:
                 if named == key:

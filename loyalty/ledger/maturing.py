@@ -105,6 +105,8 @@ def _mature(
         lot_id=lots[0].id if len(lots) == 1 else None,
     )
     repay(transaction, wallet, lots, on=step)
+    fact = {"type": "PointsMatured", "because": step, "unit": wallet.unit, "amount": points}
+    transaction.facts.append(fact)
     return transaction
 
 

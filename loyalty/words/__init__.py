@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from loyalty.because import Step
+from loyalty.sight import WHOLE, Sight, show
 from loyalty.words import english, indonesian
-from loyalty.words.speech import Names, Sentence, Speech
+from loyalty.words.speech import Names, Sentence, Speech, Units
 
 LANGUAGES: Final[Mapping[str, Mapping[str, tuple[str, Sentence]]]] = {
     "en": english.WORDS,
@@ -35,10 +36,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: a language that there are words for, and the program's names by (noun, key)."""
+    """Who reads: a language that there are words for, the program's names by (noun, key), its units, and what of a
+    chain is for this reader."""
 
     language: str = DEFAULT_LANGUAGE
     names: Names = field(default_factory=dict)
+    units: Units = field(default_factory=dict)
+    sight: Sight = WHOLE
 
 
 def choose_language(*wanted: str | None) -> str:
@@ -52,8 +56,8 @@ def choose_language(*wanted: str | None) -> str:
 
 def explain(steps: Sequence[Step], reader: Reader) -> list[Reason]:
     """A chain, step by step, in the reader's language."""
-    speech = _SPEECHES[reader.language].about(reader.names)
-    return [_explain_step(step, LANGUAGES[reader.language], speech) for step in steps]
+    speech = _SPEECHES[reader.language].about(reader.names, reader.units)
+    return [_explain_step(step, LANGUAGES[reader.language], speech) for step in show(steps, reader.sight)]
 
 
 def _explain_step(step: Step, words: Mapping[str, tuple[str, Sentence]], speech: Speech) -> Reason:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from loyalty.ledger.books import POINT
 from loyalty.words.english_rules import WORDS as RULES
 from loyalty.words.speech import Sentence, Speech
 
@@ -37,27 +38,37 @@ SPEECH: Final = Speech(
         "VISIT": "Visit",
     },
     points_word=_points,
+    joined=(", ", " and "),
 )
 
 
 def _floored(step: Mapping[str, Any], say: Speech) -> str:
-    exact, points = say.number(step["exact"]), say.points(step["points"], step.get("unit", "POINT"))
-    return points if exact == say.number(step["points"]) else f"{exact}, rounded down to {points}"
+    unit = step.get("unit", POINT)
+    exact, points = say.count(step["exact"], unit), say.points(step["points"], unit)
+    return points if exact == say.count(step["points"], unit) else f"{exact}, rounded down to {points}"
+
+
+def _be(step: Mapping[str, Any], say: Speech, one: str, more: str) -> str:
+    """The amount of a step with its verb."""
+    unit = step.get("unit", POINT)
+    return f"{say.points(step['points'], unit)} {one if say.is_one(step['points'], unit) else more}"
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    unit = step.get("unit", "POINT")
+    unit = step.get("unit", POINT)
     by = f" by {say.name('rule', step['rule'])}" if "rule" in step else ""
     told = f"{say.percent(step['share'])}% of what earned {say.points(step['granted'], unit)}{by} came back"
     if step["recalled"]:
-        told += f", {say.number(step['recalled'])} of them were taken back before"
-    verb = "is" if step["points"] == 1 else "are"
-    told += f": {say.points(step['points'], unit)} {verb} taken back"
+        verb = "was" if say.is_one(step["recalled"], unit) else "were"
+        told += f", of which {say.count(step['recalled'], unit)} {verb} taken back before"
+    told += f": {_be(step, say, 'is', 'are')} taken back"
     if step["share"] != "1":
         told += ", rounded down"
     if step.get("owed"):
-        left = say.number(step["points"] - step["owed"])
-        told += f"; {left} out of the wallet, and {say.number(step['owed'])} are owed"
+        left, verb = step["points"] - step["owed"], "is" if say.is_one(step["owed"], unit) else "are"
+        told += (
+            f"; {say.count(left, unit)} out of the wallet, and {say.count(step['owed'], unit)} {verb} owed"
+        )
     return told
 
 
@@ -92,7 +103,7 @@ def _opening(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _counted(step: Mapping[str, Any], say: Speech) -> str:
-    return say.points(step["points"], step.get("unit", "POINT"))
+    return say.points(step["points"], step.get("unit", POINT))
 
 
 def _lot(step: Mapping[str, Any], say: Speech) -> str:
@@ -108,10 +119,11 @@ def _lot(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _waived(step: Mapping[str, Any], say: Speech) -> str:
-    points = _counted(step, say)
     if step["returns"] == "ONLY_PENDING":
-        return f"{points} were no longer pending, and are not taken back"
-    return f"{points} had been spent before, and are not taken back"
+        return f"{_be(step, say, 'was no longer pending, and is', 'were no longer pending, and are')} not taken back"
+    return (
+        f"{_be(step, say, 'had been spent before, and is', 'had been spent before, and are')} not taken back"
+    )
 
 
 def _by_hand(step: Mapping[str, Any], say: Speech) -> str:
@@ -149,20 +161,22 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "matured": (
         "Available",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} were pending, and are now available",
+        lambda s, say: f"{_be(s, say, 'was pending, and is', 'were pending, and are')} now available",
     ),
     "expired": (
         "Expiry",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} were not used in time, and have expired",
+        lambda s, say: (
+            f"{_be(s, say, 'was not used in time, and has', 'were not used in time, and have')} expired"
+        ),
     ),
     "hold": ("Reserved", lambda s, say: f"{say.points(s['points'], s['unit'])} reserved: {s['purpose']}"),
     "captured": (
         "Spent",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} that were reserved are spent",
+        lambda s, say: f"{_be(s, say, 'that was reserved is', 'that were reserved are')} spent",
     ),
     "released": (
         "Given back",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} that were reserved are available again",
+        lambda s, say: f"{_be(s, say, 'that was reserved is', 'that were reserved are')} available again",
     ),
     "repaid": ("Repayment", lambda s, say: f"{_counted(s, say)} went to what was owed"),
     "return": (
@@ -172,7 +186,12 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "reversal": ("Taken back", _reversal),
-    "owed": ("Owed", lambda s, say: f"{_counted(s, say)} had been spent before, and are owed"),
+    "owed": (
+        "Owed",
+        lambda s, say: (
+            f"{_be(s, say, 'had been spent before, and is', 'had been spent before, and are')} owed"
+        ),
+    ),
     "waived": ("Let go", _waived),
     "objective": (
         "Objective",
@@ -188,7 +207,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "reward": (
         "Reward",
-        lambda s, say: f"The mission rewards {say.points(s['points'], s.get('unit', 'POINT'))}",
+        lambda s, say: f"The mission rewards {say.points(s['points'], s.get('unit', POINT))}",
     ),
     "badge": ("Badge", _badge),
     "tier": ("Tier", _tier),
@@ -206,7 +225,11 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "approval": (
         "Approval",
-        lambda s, say: f"Asked for by {s['askedBy']}, approved by {s['approvedBy']}",
+        lambda s, say: (
+            f"Asked for by {s['askedBy']}, approved by {s['approvedBy']}"
+            if "askedBy" in s
+            else "Asked for by one person, and approved by another"
+        ),
     ),
     "adjustment": ("Adjustment", lambda s, say: f"Adjusted by hand: {s['reason']}"),
     "opening": ("Opening balance", _opening),

@@ -48,7 +48,8 @@ def _most(step: Mapping[str, Any], say: Speech) -> str:
     told = f"{say.points(step['limit'], _unit(step))} at most {PERIODS[step['per']]}"
     if not step["used"]:
         return told
-    return f"{told}, and {say.number(step['used'])} {'was' if step['used'] == 1 else 'were'} given already"
+    verb = "was" if say.is_one(step["used"], _unit(step)) else "were"
+    return f"{told}, and {say.count(step['used'], _unit(step))} {verb} given already"
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
@@ -118,6 +119,8 @@ def _withheld(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _outside(step: Mapping[str, Any], say: Speech) -> str:
+    if not step["rules"]:
+        return "Rules that are for others pay nothing here"
     told = (
         f"{say.name('rule', rule)} ({CONDITIONS.get(condition, condition)})"
         for rule, _, condition in step["rules"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from loyalty.ledger.books import POINT
 from loyalty.words.indonesian_rules import WORDS as RULES
 from loyalty.words.speech import Sentence, Speech
 
@@ -32,26 +33,32 @@ SPEECH: Final = Speech(
         "VISIT": "Kunjungan",
     },
     points_word=lambda written, single: f"{written} poin",
+    joined=(", ", " dan "),
 )
 
 
 def _floored(step: Mapping[str, Any], say: Speech) -> str:
-    exact, points = say.number(step["exact"]), say.points(step["points"], step.get("unit", "POINT"))
-    return points if exact == say.number(step["points"]) else f"{exact}, dibulatkan ke bawah menjadi {points}"
+    unit = step.get("unit", POINT)
+    exact, points = say.count(step["exact"], unit), say.points(step["points"], unit)
+    return (
+        points
+        if exact == say.count(step["points"], unit)
+        else f"{exact}, dibulatkan ke bawah menjadi {points}"
+    )
 
 
 def _reversal(step: Mapping[str, Any], say: Speech) -> str:
-    unit = step.get("unit", "POINT")
+    unit = step.get("unit", POINT)
     by = f" dari {say.name('rule', step['rule'])}" if "rule" in step else ""
     told = f"{say.percent(step['share'])}% dari yang menghasilkan {say.points(step['granted'], unit)}{by} dikembalikan"
     if step["recalled"]:
-        told += f", {say.number(step['recalled'])} di antaranya sudah ditarik sebelumnya"
+        told += f", {say.count(step['recalled'], unit)} di antaranya sudah ditarik sebelumnya"
     told += f": {say.points(step['points'], unit)} ditarik kembali"
     if step["share"] != "1":
         told += ", dibulatkan ke bawah"
     if step.get("owed"):
-        left = say.number(step["points"] - step["owed"])
-        told += f"; {left} dari dompet, dan {say.number(step['owed'])} terutang"
+        left = say.count(step["points"] - step["owed"], unit)
+        told += f"; {left} dari dompet, dan {say.count(step['owed'], unit)} terutang"
     return told
 
 
@@ -89,7 +96,7 @@ def _opening(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _counted(step: Mapping[str, Any], say: Speech) -> str:
-    return say.points(step["points"], step.get("unit", "POINT"))
+    return say.points(step["points"], step.get("unit", POINT))
 
 
 def _lot(step: Mapping[str, Any], say: Speech) -> str:
@@ -185,7 +192,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         "Misi dibatalkan",
         lambda s, say: f"{say.name('mission', s['mission'])} tidak lagi selesai",
     ),
-    "reward": ("Hadiah", lambda s, say: f"Misi memberi {say.points(s['points'], s.get('unit', 'POINT'))}"),
+    "reward": ("Hadiah", lambda s, say: f"Misi memberi {say.points(s['points'], s.get('unit', POINT))}"),
     "badge": ("Lencana", _badge),
     "tier": ("Tingkat", _tier),
     "tier_review": (
@@ -202,7 +209,11 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "approval": (
         "Persetujuan",
-        lambda s, say: f"Diminta oleh {s['askedBy']}, disetujui oleh {s['approvedBy']}",
+        lambda s, say: (
+            f"Diminta oleh {s['askedBy']}, disetujui oleh {s['approvedBy']}"
+            if "askedBy" in s
+            else "Diminta oleh satu orang, dan disetujui oleh orang lain"
+        ),
     ),
     "adjustment": ("Penyesuaian", lambda s, say: f"Disesuaikan secara manual: {s['reason']}"),
     "opening": ("Saldo awal", _opening),

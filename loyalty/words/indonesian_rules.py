@@ -46,7 +46,7 @@ def _cap(step: Mapping[str, Any], say: Speech) -> str:
 
 def _most(step: Mapping[str, Any], say: Speech) -> str:
     told = f"paling banyak {say.points(step['limit'], _unit(step))} {PERIODS[step['per']]}"
-    return f"{told}, dan {say.number(step['used'])} sudah diberikan" if step["used"] else told
+    return f"{told}, dan {say.count(step['used'], _unit(step))} sudah diberikan" if step["used"] else told
 
 
 def _budget(step: Mapping[str, Any], say: Speech) -> str:
@@ -116,6 +116,8 @@ def _withheld(step: Mapping[str, Any], say: Speech) -> str:
 
 
 def _outside(step: Mapping[str, Any], say: Speech) -> str:
+    if not step["rules"]:
+        return "Aturan untuk mitra lain tidak membayar di sini"
     told = (
         f"{say.name('rule', rule)} ({CONDITIONS.get(condition, condition)})"
         for rule, _, condition in step["rules"]

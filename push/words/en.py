@@ -2,14 +2,12 @@
 
 from typing import Final
 
+from loyalty.words.english import SPEECH
 from push.words import Words
 
 WORDS: Final = Words(
     locale="en",
-    thousands=",",
-    decimal=".",
-    point="point",
-    points="points",
+    speech=SPEECH,
     texts={
         "points_rewarded": ("$amount for you", "You received a reward of $amount."),
         "points_rewarded_for_mission": (
@@ -21,6 +19,14 @@ WORDS: Final = Words(
         "points_reversed": ("$amount taken back", "Taken back: $amount."),
         "points_reversed_for_return": ("$amount taken back", "Taken back after a return: $amount."),
         "points_restored": ("$amount restored", "Given back to you: $amount."),
+        "points_matured": ("$amount available", "Ready to use, and no longer pending: $amount."),
+        "points_repaid": (
+            "$amount went to what you owed",
+            "No longer pending, and went to what you owed: $amount.",
+        ),
+        "points_spent": ("$amount spent", "Spent: $amount. $reason"),
+        "points_expired": ("$amount expired", "$amount expired on $date."),
+        "points_expiring": ("Use $amount by $date", "$amount will expire on $date."),
         "mission_completed": ("Mission completed", "You completed the mission “$mission”."),
         "mission_revoked": ("Mission no longer complete", "The mission “$mission” is no longer complete."),
         "badge_awarded": ("New badge: $badge", "You earned the badge “$badge”."),

@@ -2,14 +2,12 @@
 
 from typing import Final
 
+from loyalty.words.indonesian import SPEECH
 from push.words import Words
 
 WORDS: Final = Words(
     locale="id",
-    thousands=".",
-    decimal=",",
-    point="poin",
-    points="poin",
+    speech=SPEECH,
     texts={
         "points_rewarded": ("$amount untuk Anda", "Anda mendapat hadiah $amount."),
         "points_rewarded_for_mission": ("$amount untuk Anda", "Anda mendapat $amount dari misi “$mission”."),
@@ -18,6 +16,14 @@ WORDS: Final = Words(
         "points_reversed": ("$amount ditarik kembali", "Ditarik kembali: $amount."),
         "points_reversed_for_return": ("$amount ditarik kembali", "Ditarik kembali karena retur: $amount."),
         "points_restored": ("$amount dikembalikan", "Dikembalikan kepada Anda: $amount."),
+        "points_matured": ("$amount tersedia", "Tidak lagi tertunda dan siap dipakai: $amount."),
+        "points_repaid": (
+            "$amount melunasi utang Anda",
+            "Tidak lagi tertunda, dan melunasi utang Anda: $amount.",
+        ),
+        "points_spent": ("$amount dipakai", "Dipakai: $amount. $reason"),
+        "points_expired": ("$amount kedaluwarsa", "$amount kedaluwarsa pada $date."),
+        "points_expiring": ("Pakai $amount paling lambat $date", "$amount akan kedaluwarsa pada $date."),
         "mission_completed": ("Misi selesai", "Anda menyelesaikan misi “$mission”."),
         "mission_revoked": ("Misi batal selesai", "Misi “$mission” tidak lagi terhitung selesai."),
         "badge_awarded": ("Lencana baru: $badge", "Anda meraih lencana “$badge”."),

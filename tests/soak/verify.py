@@ -38,7 +38,7 @@ JOIN metric k ON k.program_id = s.program_id AND k.id = s.metric_id
 JOIN partner p ON p.program_id = m.program_id AND p.id = m.partner_id
 WHERE m.program_id = $1 AND k.key = 'amount' AND s.period = 'LIFETIME'
 """
-TOLD: Final = "SELECT transaction_id, fact FROM message WHERE program_id = $1"
+TOLD: Final = "SELECT transaction_id, fact FROM message WHERE program_id = $1 AND transaction_id IS NOT NULL"
 TRANSACTIONS: Final = "SELECT id FROM ledger_transaction WHERE program_id = $1"
 
 
@@ -120,12 +120,12 @@ def _worth(accepted: dict[str, Activity]) -> tuple[dict[str, Decimal], dict[str,
 
 
 async def _compare_messages(program_id: int) -> list[str]:
-    """One message for each fact that is told, and no other."""
+    """One message for each sort of facts that is told, and no other."""
     async with reading() as connection:
         ids = [row["id"] for row in await connection.fetch(TRANSACTIONS, program_id)]
         happened = await load_happenings(connection, [OutboxRow(program_id, [], ids)])
         told = Counter(tuple(row) for row in await connection.fetch(TOLD, program_id))
-    wanted = {(one.transaction_id, one.fact) for each in happened for one in write_messages(each, names={})}
+    wanted = {(one.transaction_id, one.facts[0]) for each in happened for one in write_messages(each, names={})}
     return [
         f"{len(pairs)} messages {what}"
         for what, pairs in {"are missing": wanted - told.keys(), "too many": told.keys() - wanted}.items()

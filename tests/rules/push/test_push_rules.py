@@ -8,17 +8,18 @@ import pytest
 
 from push.channels.protocol import Gone, Refused, Retry, Sent
 from push.deliveries import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, Record, decide
-from push.rules import (
+from push.messages import (
     HISTORY,
     NOT_CONFIGURED,
     OLD_NEWS,
-    Happening,
+    Addressee,
     Message,
     Name,
+    deliver_from,
     refuse_channel,
-    write_messages,
 )
-from push.templates import SHIPPED, choose_words, format_amount, format_number
+from push.rules import Happening, write_messages
+from push.templates import SHIPPED
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PROGRAM = 1
@@ -28,6 +29,8 @@ NAMES = {
     (PROGRAM, "badge", "mover"): Name("Mover", 3),
     (PROGRAM, "tier", "silver"): Name("Silver", 1),
     (PROGRAM, "tier", "gold"): Name("Gold", 2),
+    (PROGRAM, "unit", "CASHBACK"): Name("Cashback", 2, "IDR"),
+    (PROGRAM, "unit", "STAR"): Name("Stars"),
 }
 
 
@@ -37,17 +40,23 @@ def tell(
     locale: str | None = "en",
     program_locale: str = "en",
     texts: dict[str, Any] | None = None,
+    occurred_at: datetime = NOW,
+    time_zone: str = "Asia/Jakarta",
 ) -> list[Message]:
     happening = Happening(
-        program_id=PROGRAM,
+        to=Addressee(
+            program_id=PROGRAM,
+            partner_id=7,
+            time_zone=time_zone,
+            locale=locale,
+            program_locale=program_locale,
+            program_texts=texts or {},
+        ),
         transaction_id=5,
-        partner_id=7,
+        occurred_at=occurred_at,
         posted_at=NOW,
         steps=steps or [{"step": "activity", "on": None}],
         facts=facts,
-        locale=locale,
-        program_locale=program_locale,
-        program_texts=texts or {},
     )
     return list(write_messages(happening, names=NAMES))
 
@@ -76,6 +85,15 @@ COMPLETED = {"type": "MissionCompleted", "because": 0, "mission": "double", "win
             "points_deducted",
             "50 points deducted",
             "Deducted from your balance: 50 points.",
+        ),
+        (points("CAPTURE", -500), "points_spent", "500 points spent", "Spent: 500 points."),
+        (points("EXPIRE", -120), "points_expired", "120 points expired", "120 points expired on 2 March."),
+        (points("EXPIRE", -1), "points_expired", "1 point expired", "1 point expired on 2 March."),
+        (
+            {"type": "PointsMatured", "because": 0, "unit": "POINT", "amount": 1240},
+            "points_matured",
+            "1,240 points available",
+            "Ready to use, and no longer pending: 1,240 points.",
         ),
         (COMPLETED, "mission_completed", "Mission completed", "You completed the mission “Double week”."),
         (
@@ -131,12 +149,8 @@ COMPLETED = {"type": "MissionCompleted", "because": 0, "mission": "double", "win
 def test_a_fact_is_told(fact: dict[str, Any], template: str, title: str, body: str) -> None:
     (message,) = tell(fact)
     assert (message.template, message.title, message.body) == (template, title, body)
-    assert (message.program_id, message.transaction_id, message.partner_id, message.fact) == (
-        PROGRAM,
-        5,
-        7,
-        0,
-    )
+    assert (message.to.program_id, message.to.partner_id) == (PROGRAM, 7)
+    assert (message.transaction_id, message.facts) == (5, (0,))
 
 
 def test_what_a_sale_earned_and_what_only_advanced_is_not_told() -> None:
@@ -150,7 +164,7 @@ def test_what_a_sale_earned_and_what_only_advanced_is_not_told() -> None:
         "target": "100",
     }
     told = tell(points("EARN", 10), advanced, {**advanced, "type": "ObjectiveReceded"}, COMPLETED)
-    assert [(message.template, message.fact) for message in told] == [("mission_completed", 3)]
+    assert [(message.template, message.facts) for message in told] == [("mission_completed", (3,))]
 
 
 def test_reasons_come_from_the_chain() -> None:
@@ -173,6 +187,127 @@ def test_reasons_come_from_the_chain() -> None:
         "Added to your balance: 9 points. Fair damage",
         "Taken back after a return: 3 points.",
     ]
+
+
+def test_what_one_cause_does_by_many_rules_is_one_message_of_each_sort() -> None:
+    steps: list[dict[str, Any]] = [
+        {"step": "return", "on": None, "kind": "RETURN"},
+        {"step": "reversal", "on": 0, "points": 800},
+        {"step": "reversal", "on": 0, "points": 1250, "unit": "CASHBACK"},
+        {"step": "mission_revoked", "on": 0, "mission": "double"},
+        {"step": "reversal", "on": 3, "points": 440},
+    ]
+    revoked = {"type": "MissionRevoked", "because": 3, "mission": "double", "window": "once"}
+    facts = (
+        points("REVERSE", -800, because=1),
+        points("REVERSE", -1250, because=2, unit="CASHBACK"),
+        revoked,
+        points("REVERSE", -440, because=4),
+    )
+    told = tell(*facts, steps=steps)
+    assert [(message.body, message.facts) for message in told] == [
+        ("Taken back after a return: 1,240 points and IDR 12.50.", (0, 1, 3)),
+        ("The mission “Double week” is no longer complete.", (2,)),
+    ]
+    assert tell(*facts, steps=steps, locale="id")[0].body == (
+        "Ditarik kembali karena retur: 1.240 poin dan IDR 12,50."
+    )
+
+
+def test_rewards_of_two_missions_are_two_messages() -> None:
+    steps: list[dict[str, Any]] = [
+        {"step": "mission", "on": None, "mission": "double"},
+        {"step": "mission", "on": None, "mission": "other"},
+    ]
+    told = tell(points("REWARD", 5), points("REWARD", 7, because=1), points("REWARD", 1), steps=steps)
+    assert [(message.body, message.facts) for message in told] == [
+        ("You received 6 points for the mission “Double week”.", (0, 2)),
+        ("You received 7 points for the mission “other”.", (1,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "english", "indonesian"),
+    [
+        (1, "POINT", "1 point", "1 poin"),
+        (123450, "POINT", "123,450 points", "123.450 poin"),
+        (123450, "CASHBACK", "IDR 1,234.50", "IDR 1.234,50"),
+        (5, "CASHBACK", "IDR 0.05", "IDR 0,05"),
+        (3, "STAR", "3 Stars", "3 Stars"),
+        (3, "GONE", "3 GONE", "3 GONE"),
+    ],
+)
+def test_an_amount_is_written_as_its_unit_is(amount: int, unit: str, english: str, indonesian: str) -> None:
+    titles = [tell(points("CAPTURE", -amount, unit=unit), locale=locale)[0].title for locale in ("en", "id")]
+    assert titles == [f"{english} spent", f"{indonesian} dipakai"]
+
+
+def test_neither_opening_balances_nor_what_moves_between_buckets_is_told() -> None:
+    kinds = ("OPENING", "EARN", "HOLD", "RELEASE", "REPAY", "MATURE", "TRANSFER")
+    assert tell(*(points(kind, 10) for kind in kinds)) == []
+
+
+def test_what_was_bought_is_named() -> None:
+    steps = [{"step": "captured", "on": None, "purpose": "A kettle", "points": 500, "unit": "POINT"}]
+    (message,) = tell(points("CAPTURE", -500), steps=steps)
+    assert message.body == "Spent: 500 points. A kettle"
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "time_zone", "english", "indonesian"),
+    [
+        (datetime(2026, 2, 28, 17, tzinfo=UTC), "Asia/Jakarta", "28 February", "28 Februari"),
+        (datetime(2026, 2, 28, 17, tzinfo=UTC), "UTC", "28 February", "28 Februari"),
+        (datetime(2026, 3, 1, 0, tzinfo=UTC), "UTC", "28 February", "28 Februari"),
+    ],
+)
+def test_points_expired_on_their_last_local_day(
+    occurred_at: datetime, time_zone: str, english: str, indonesian: str
+) -> None:
+    fact = points("EXPIRE", -120)
+    told = [
+        tell(fact, locale=locale, occurred_at=occurred_at, time_zone=time_zone)[0].body
+        for locale in ("en", "id")
+    ]
+    assert told == [f"120 points expired on {english}.", f"120 poin kedaluwarsa pada {indonesian}."]
+
+
+def test_what_time_did_to_a_past_that_was_loaded_is_not_told() -> None:
+    matured = {"type": "PointsMatured", "because": 0, "unit": "POINT", "amount": 9}
+    long_ago = NOW - HISTORY - timedelta(seconds=1)
+    assert tell(matured, points("EXPIRE", -9), occurred_at=long_ago) == []
+    assert len(tell(matured, points("EXPIRE", -9), occurred_at=NOW - HISTORY)) == 2
+
+
+@pytest.mark.parametrize(
+    ("repaid", "template", "amount"),
+    [(40, "points_matured", "60 points"), (100, "points_repaid", "100 points")],
+)
+def test_what_matures_is_told_without_what_went_to_a_debt(repaid: int, template: str, amount: str) -> None:
+    steps: list[dict[str, Any]] = [
+        {"step": "matured", "on": None, "points": 100, "unit": "POINT", "lots": 1},
+        {"step": "repaid", "on": 0, "points": repaid},
+    ]
+    matured = {"type": "PointsMatured", "because": 0, "unit": "POINT", "amount": 100}
+    (message,) = tell(matured, steps=steps)
+    assert (message.template, amount in message.title) == (template, True)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-03-02T00:30", "2026-03-02T01:00"),
+        ("2026-03-02T01:00", "2026-03-02T01:00"),
+        ("2026-03-02T13:59", "2026-03-02T13:59"),
+        ("2026-03-02T14:00", "2026-03-03T01:00"),
+        ("2026-03-02T17:00", "2026-03-03T01:00"),
+    ],
+)
+def test_nobody_is_woken_for_what_the_calendar_brings(now: str, expected: str) -> None:
+    """In Jakarta, seven hours ahead, the morning begins at 1:00 UTC and the evening at 14:00."""
+    at, then = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (now, expected))
+    assert deliver_from("points_expired", now=at, time_zone="Asia/Jakarta") == then
+    assert deliver_from("mission_completed", now=at, time_zone="Asia/Jakarta") == at
 
 
 def test_a_thing_without_a_name_is_called_by_its_key() -> None:
@@ -200,17 +335,6 @@ def test_the_language_falls_back_to_the_programs_and_then_to_english(
     (message,) = tell(COMPLETED, locale=locale, program_locale=program_locale)
     assert message.locale == chosen
     assert message.title == SHIPPED[chosen].texts["mission_completed"][0]
-
-
-def test_numbers_are_written_as_the_language_does() -> None:
-    english, indonesian = choose_words("en"), choose_words("id")
-    assert (format_number(english, 1234567), format_number(indonesian, 1234567)) == ("1,234,567", "1.234.567")
-    assert format_amount(english, 1, "POINT") == "1 point"
-    assert format_amount(indonesian, -1234, "POINT") == "-1.234 poin"
-    assert format_amount(indonesian, 123450, "IDR") == "IDR 1.234,50"
-    assert format_amount(english, -5, "USD") == "USD -0.05"
-    assert format_amount(english, 1234, "JPY") == "JPY 1,234"
-    assert format_amount(english, 1234, "KWD") == "KWD 1.234"
 
 
 def test_every_language_tells_everything_with_the_same_places() -> None:

@@ -17,7 +17,7 @@ from push.channels.phone import PhoneChannel
 from push.channels.protocol import Outcome, Parcel, Sent
 from push.deliveries import ATTEMPTS, LEASE, LONGEST_WAIT, NO_ANSWER, deliver_due
 from push.devices import register_device
-from push.rules import DEVICE_GONE
+from push.messages import DEVICE_GONE
 from tests.command import free_port
 from tests.services.push.builders import COMPLETED, NOW, Scene, make_scene
 from tests.services.push.fcm import (

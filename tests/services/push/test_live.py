@@ -12,7 +12,7 @@ from base.clock import SetClock
 from base.database import transaction
 from base.redis import Client
 from push.live import FactFeed, channel_of, partner_facts
-from push.rules import HISTORY
+from push.messages import HISTORY
 from tests.services.push.builders import COMPLETED, NOW, Scene, make_scene
 
 SECONDS = 10.0

@@ -7,9 +7,9 @@ import pytest
 from base.clock import SetClock
 from base.database import reading, transaction
 from push.devices import register_device
+from push.messages import HISTORY, NO_DEVICE, NOT_CONFIGURED, OLD_NEWS
 from push.notifier import Notifier
 from push.queries import InboxMessage, count_unread, load_deliveries, load_inbox
-from push.rules import HISTORY, NO_DEVICE, NOT_CONFIGURED, OLD_NEWS
 from tests.services.push.builders import COMPLETED, NOW, Scene, make_scene
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -45,9 +45,9 @@ async def test_facts_are_told_in_the_partners_language() -> None:
     await scene.notify(posted)
 
     told = await inbox(scene, partner)
-    assert [(message.title, message.body, message.fact) for message in told] == [
-        ("12.500 poin untuk Anda", "Anda mendapat hadiah 12.500 poin.", 2),
-        ("Misi selesai", "Anda menyelesaikan misi “Minggu ganda”.", 1),
+    assert [(message.title, message.body, message.facts) for message in told] == [
+        ("12.500 poin untuk Anda", "Anda mendapat hadiah 12.500 poin.", (2,)),
+        ("Misi selesai", "Anda menyelesaikan misi “Minggu ganda”.", (1,)),
     ]
     assert {message.locale for message in told} == {"id"}
     assert {message.created_at for message in told} == {NOW}
