@@ -1,67 +1,32 @@
 """What must come of activities, reckoned from scratch in plain Python: slow, short, and sharing no code with Mitra.
 
-One `Shop` per partner. `sell`, `take_back` and `adjust` follow one accepted activity; `meters()` adds up all that was
-ever sold and not returned, each time anew.
+One `Shop` per partner, and a `Program` of what they share. `sell`, `take_back` and `adjust` follow one accepted
+activity; `meters()` adds up all that was ever sold and not returned, each time anew. What rules make of an activity
+stands in `earning_model.py`, what becomes of points in `ledger_model.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
-from math import floor
 from zoneinfo import ZoneInfo
 
 from metrics.rules import Measure
 from metrics.windows import Period
-from tests.properties.setting import SETTING, Counted, Rule
+from tests.properties.earning_model import Deed, Granted, Rulebook, Sold, Wallet, weigh
+from tests.properties.ledger_model import Lot
+from tests.properties.setting import SETTING, Counted
+from tests.world import NOW
 
 Window = tuple[str, Period, date]
 """(metric, period, start of the window)."""
 
 
 @dataclass
-class Sold:
-    """A line: what was sold, and what is left of it."""
-
-    sku: str
-    quantity: Decimal
-    amount: Decimal
-    quantity_left: Decimal
-    amount_left: Decimal
-
-
-@dataclass
-class Granted:
-    """Points of one rule: granted, by what they are shared among the lines, and taken back so far."""
-
-    points: int
-    weights: Mapping[int, Decimal]
-    taken: int = 0
-
-
-@dataclass
-class Deed:
-    """A sale or a visit."""
-
-    kind: str
-    at: datetime
-    day: date
-    lines: list[Sold]
-    grants: list[Granted] = field(default_factory=list)
-    rewards: int = 0
-    stands: bool = True
-
-    @property
-    def earned(self) -> int:
-        return sum(one.points - one.taken for one in self.grants)
-
-
-@dataclass
 class Completion:
     n: int = 0
-    by: Deed | None = None
-    """What completed it; None while it does not stand."""
+    paid: Lot | None = None
+    """What was paid for it; None while it does not stand."""
 
 
 def month(day: date) -> date:
@@ -91,13 +56,24 @@ def periods_of(key: str) -> set[Period]:
     return found
 
 
+class Program:
+    """The time, the rules, and the shops."""
+
+    def __init__(self, zones: Mapping[str, str]) -> None:
+        self.now = NOW
+        self.rules = Rulebook()
+        self.shops = {code: Shop(zone, self) for code, zone in zones.items()}
+        self.rules.deeds = [one.deeds for one in self.shops.values()]
+
+
 class Shop:
     """All that is to be known of one partner."""
 
-    def __init__(self, time_zone: str) -> None:
+    def __init__(self, time_zone: str, program: Program) -> None:
         self.zone = ZoneInfo(time_zone)
+        self.program = program
         self.deeds: dict[str, Deed] = {}
-        self.balance = 0
+        self.wallet = Wallet(self.zone)
         self.level = 0
         self.completions = {key: Completion() for key in SETTING.missions}
 
@@ -106,32 +82,13 @@ class Shop:
     def sell(self, ref: str, kind: str, at: datetime, lines: Sequence[tuple[str, Decimal, Decimal]]) -> None:
         before = self.meters()
         sold = [Sold(sku, quantity, amount, quantity, amount) for sku, quantity, amount in lines]
-        deed = self.deeds[ref] = Deed(kind, at, at.astimezone(self.zone).date(), sold)
+        deed = Deed(kind, at, at.astimezone(self.zone).date(), sold)
         tier = list(SETTING.tiers)[self.level]
-        for rule in SETTING.rules.values():
-            if rule.kind == kind and rule.tier in (None, tier):
-                self._grant(deed, rule, SETTING.tiers[tier][1])
+        for offer in self.program.rules.decide(deed, self.deeds, tier, self.zone):
+            lot = self.wallet.give(offer.points, offer.rule, at, self.program.now)
+            deed.grants.append(Granted(offer.key, offer.rule, lot, weigh(offer.rule, offer.lines)))
+        self.deeds[ref] = deed
         self._follow(before, deed)
-
-    def _grant(self, deed: Deed, rule: Rule, multiplier: Decimal) -> None:
-        matching = {n: one for n, one in enumerate(deed.lines) if not rule.skus or one.sku in rule.skus}
-        if not matching and (deed.lines or rule.skus):
-            return
-        if rule.basis == "ACTIVITY":
-            counted = Decimal(1)
-        elif rule.basis == "QUANTITY":
-            counted = sum((one.quantity for one in matching.values()), Decimal(0))
-        else:
-            counted = sum((one.amount for one in matching.values()), Decimal(0))
-        points = floor(Fraction(counted) * Fraction(rule.rate) * Fraction(multiplier))
-        if points:
-            weights = {
-                n: one.quantity if rule.basis == "QUANTITY" else one.amount for n, one in matching.items()
-            }
-            if not any(weights.values()):
-                weights = dict.fromkeys(matching, Decimal(1))
-            deed.grants.append(Granted(points, weights))
-            self.balance += points
 
     def take_back(self, parts: Sequence[tuple[str, int, Decimal, Decimal]]) -> None:
         """Parts of lines, counted from 0: (reference, line, quantity, amount)."""
@@ -170,17 +127,17 @@ class Shop:
 
     def _recall(self, deed: Deed) -> None:
         for granted in deed.grants:
-            total = sum(map(Fraction, granted.weights.values()), Fraction(0))
-            gone = Fraction(0)
-            for number, weight in granted.weights.items():
-                sold = deed.lines[number]
-                gone += Fraction(weight) * (1 - Fraction(sold.quantity_left) / Fraction(sold.quantity))
-            due = granted.points if not total else floor(granted.points * gone / total)
-            self.balance -= due - granted.taken
-            granted.taken = due
+            self.wallet.take_back(granted.lot, granted.due(deed.lines), self.program.now)
 
     def adjust(self, amount: int) -> None:
-        self.balance += amount
+        if amount > 0:
+            self.wallet.grant(amount, self.program.now)
+        else:
+            self.wallet.withdraw(-amount, self.program.now)
+
+    def open_balance(self, points: int, expires_on: date | None) -> None:
+        gone_at = None if expires_on is None else self.wallet.midnight(expires_on + timedelta(1))
+        self.wallet.pay(points, self.program.now, gone_at=gone_at)
 
     # ------------------------------------------------------------------------------------------- what follows
 
@@ -194,15 +151,13 @@ class Shop:
                 continue
             completion = self.completions[key]
             done = all(value[window] >= mission.targets[window[0]] for window in windows)
-            if completion.by is not None and not done:
-                completion.by.rewards -= mission.points
-                completion.by = None
-                self.balance -= mission.points
-            elif completion.by is None and done and deed is not None and mission.tier in (None, tier):
+            if completion.paid is not None and not done:
+                self.wallet.take_back(completion.paid, mission.points, self.program.now)
+                completion.paid = None
+            elif completion.paid is None and done and deed is not None and mission.tier in (None, tier):
                 completion.n += 1
-                completion.by = deed
-                deed.rewards += mission.points
-                self.balance += mission.points
+                completion.paid = self.wallet.pay(mission.points, self.program.now)
+                deed.rewards.append(completion.paid)
         metric, period = SETTING.ladder
         best = max(
             (one[0] for window, one in self.meters().items() if window[:2] == (metric, period)),
@@ -232,7 +187,9 @@ class Shop:
             if watched is not None:
                 value = meters.get((watched, Period.LIFETIME, date(1, 1, 1)), (Decimal(0),))[0]
                 found |= {(key, n) for n, threshold in enumerate(levels, start=1) if value >= threshold}
-            elif any(self.completions[name].by for name, one in SETTING.missions.items() if one.badge == key):
+            elif any(
+                self.completions[name].paid for name, one in SETTING.missions.items() if one.badge == key
+            ):
                 found.add((key, 1))
         return found
 
@@ -253,7 +210,7 @@ def _counts(metric: Counted, deed: Deed) -> bool:
     if metric.measure is Measure.POINTS_EARNED:
         return deed.earned > 0
     if metric.measure is Measure.POINTS_ALL:
-        return deed.earned + deed.rewards > 0
+        return deed.earned + deed.rewarded > 0
     if not deed.lines:
         return deed.stands and metric.measure in (Measure.COUNT, Measure.DISTINCT_DAYS)
     lines = _matching(metric, deed)
@@ -278,4 +235,4 @@ def _value(metric: Counted, deeds: Sequence[Deed]) -> Decimal:
         case Measure.POINTS_EARNED:
             return Decimal(sum(deed.earned for deed in deeds))
         case Measure.POINTS_ALL:
-            return Decimal(sum(deed.earned + deed.rewards for deed in deeds))
+            return Decimal(sum(deed.earned + deed.rewarded for deed in deeds))

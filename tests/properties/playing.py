@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, TypeVar
@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from activity.rules import ActivityInput
-from tests.properties.model import Shop
-from tests.properties.setting import INSTANTS, PACKS, SETTING
+from tests.properties.earning_model import usage
+from tests.properties.model import Program, Shop
+from tests.properties.setting import CHANGES, INSTANTS, PACKS, SETTING, Rule
 from tests.world import World, activity, back, line, return_of
 
 Result = TypeVar("Result")
@@ -55,7 +56,11 @@ lines: Final = st.lists(
 )
 """What is sold, how much of which unit (the number chooses among the product's), and for how much."""
 Packs = Mapping[str, Mapping[str, Decimal]]
-instants: Final = st.sampled_from(INSTANTS)
+BUDGETS: Final = """
+SELECT r.key, b.budget, b.spent
+FROM earning_budget b JOIN earning_rule r ON r.program_id = b.program_id AND r.id = b.rule_id
+WHERE b.program_id = $1
+"""
 
 
 @dataclass
@@ -67,16 +72,21 @@ class Play:
 
     zones: Mapping[str, str]
     prefix: str = "a"
-    shops: dict[str, Shop] = field(default_factory=dict)
+    program: Program = field(init=False)
     made: list[ActivityInput] = field(default_factory=list)
     packs: Packs = field(default_factory=lambda: PACKS[0])
     """What the products are sold in now."""
     packs_of: dict[str, Packs] = field(default_factory=dict)
     """What they were sold in when an activity was made, by its name."""
-    partial: bool = True
+    instants: list[datetime] = field(default_factory=lambda: list(INSTANTS))
+    """When something may have occurred."""
 
     def __post_init__(self) -> None:
-        self.shops = {code: Shop(zone) for code, zone in self.zones.items()}
+        self.program = Program(self.zones)
+
+    @property
+    def shops(self) -> Mapping[str, Shop]:
+        return self.program.shops
 
     def _name(self) -> str:
         return f"{self.prefix}-{len(self.made)}"
@@ -90,7 +100,10 @@ class Play:
         if what in ("sale", "visit") or not left:
             sold = data.draw(lines, label="lines") if what != "visit" else []
             return self.sell(
-                code, data.draw(instants, label="at"), sold, "VISIT" if what == "visit" else "SALE"
+                code,
+                data.draw(st.sampled_from(self.instants), label="at"),
+                sold,
+                "VISIT" if what == "visit" else "SALE",
             )
         ref = data.draw(st.sampled_from(left), label="of")
         if what == "whole" or not shop.deeds[ref].lines:
@@ -146,7 +159,7 @@ class Play:
 
     def take_back_whole(self, code: str, ref: str) -> ActivityInput:
         self.shops[code].take_back_whole(ref)
-        self.made.append(return_of(self._name(), code, ref))
+        self.made.append(return_of(self._name(), code, ref, at=self.program.now))
         return self.made[-1]
 
     def take_back(
@@ -159,8 +172,26 @@ class Play:
             held = dict(units_of(self.packs_of[ref][sku]))[unit]
             rows.append(back(ref, number + 1, sku, quantity / held, amount, unit=unit))
         shop.take_back(parts)
-        self.made.append(return_of(self._name(), code, rows))
+        self.made.append(return_of(self._name(), code, rows, at=self.program.now))
         return self.made[-1]
+
+    def change(self, data: st.DataObject) -> tuple[str, Rule, datetime]:
+        """A rule says something else, or what it said at first; from now or, where its budget stays, from later on."""
+        rules, now = self.program.rules, self.program.now
+        key = data.draw(st.sampled_from(sorted(CHANGES.keys() - rules.ended)), label="rule")
+        rule = data.draw(st.sampled_from([CHANGES[key], SETTING.rules[key]]), label="says")
+        stays = rule.budget == rules.versions[key][-1][1].budget
+        hours = data.draw(st.sampled_from([0, 0, 30]), label="in hours") if stays else 0
+        rules.change(key, rule, now + timedelta(hours=hours))
+        return key, rule, now + timedelta(hours=hours)
+
+    def pass_time(self, hours: int, *, settle: bool) -> datetime:
+        """Later on; what is due then may wait. It stays before the missions end."""
+        self.program.now += timedelta(hours=hours)
+        self.instants.append(self.program.now)
+        for shop in self.shops.values() if settle else ():
+            shop.wallet.settle(self.program.now)
+        return self.program.now
 
 
 def units_of(packs: Mapping[str, Decimal]) -> list[tuple[str | None, Decimal]]:
@@ -171,10 +202,17 @@ def units_of(packs: Mapping[str, Decimal]) -> list[tuple[str | None, Decimal]]:
 async def compare(world: World, play: Play) -> None:
     """The world is what the model says."""
     got = await world.everything(play.shops)
-    wallets = {row[0]: (row[1], row[2]) for row in got["wallets"]}
+    wallets = {row[0]: (row[1], row[4], row[5], row[2]) for row in got["wallets"]}
     levels = {row[0]: row[1] for row in got["standings"]}
+    rules = play.program.rules
+    budgets = {key: (limit, rules.spent(key)) for key, limit in rules.limits.items()}
+    assert {row["key"]: (row["budget"], row["spent"]) for row in await world.rows(BUDGETS)} == budgets
     for code, shop in play.shops.items():
-        assert wallets.get(code, (0, 0)) == (max(shop.balance, 0), max(-shop.balance, 0)), (code, "wallet")
+        used = {row[1:4]: row[4:] for row in got["usage"] if row[0] == code}
+        assert used == {
+            (key, *place): one for key in rules.versions for place, one in usage(shop.deeds, key).items()
+        }, (code, "usage")
+        assert wallets.get(code, (0, 0, 0, 0)) == shop.wallet.seen[:4], (code, "wallet")
         assert levels.get(code, 0) == shop.level, (code, "tier")
         meters = {}
         for row in got["meters"]:
@@ -189,6 +227,9 @@ async def compare(world: World, play: Play) -> None:
         completions = {row[1]: (row[2], row[3]) for row in got["completions"] if row[0] == code}
         for key in SETTING.missions:
             completion = shop.completions[key]
-            assert completions.get(key, (0, False)) == (completion.n, completion.by is not None), (code, key)
+            assert completions.get(key, (0, False)) == (completion.n, completion.paid is not None), (
+                code,
+                key,
+            )
         awards = {(row[1], row[2]) for row in got["awards"] if row[0] == code and row[3]}
         assert awards == shop.badges(), (code, "badges")

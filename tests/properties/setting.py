@@ -1,21 +1,16 @@
-"""The game that the properties play: every measure, every kind of rule, missions and badges that hang together.
+"""The game that the properties play: every measure, every term of a rule, missions and badges that hang together.
 
-`SETTING` says it once, as plain data; `make_setting` configures a world by it, and `tests/properties/model.py` reckons
-by it.
+`SETTING` says it once, as plain data: `making.py` configures a world by it, and the models reckon by it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from metrics.rules import Measure
-from metrics.service import FilterInput
 from metrics.windows import Period
-from partners.audiences import AudienceInput
-from partners.service import PartnerInput, PartnerKind
-from tests.world import NOW, PRODUCTS, World, make_world
 
 ZONES: Final = ("UTC", "Pacific/Kiritimati", "Pacific/Niue", "America/New_York")
 
@@ -48,13 +43,32 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An earning rule: `rate` per ACTIVITY, QUANTITY or AMOUNT."""
+    """An earning rule: `rate` per ACTIVITY, QUANTITY or AMOUNT. Whatever else it says, it may say nothing of.
+
+    `nth`: (number, repeats, per). `caps`: points by ACTIVITY, DAY, MONTH, PARTNER. `weekdays`: 1 (Monday) to 7.
+    `hours`: from and to, by the clock. `bands`: (from, rate). `basket`: what all lines together are worth, at least and
+    at most. `boosts`: factors by segment.
+    """
 
     kind: str
     basis: str
     rate: Decimal
     skus: frozenset[str] = frozenset()
     tier: str | None = None
+    step: Decimal | None = None
+    bands: tuple[tuple[Decimal, Decimal], ...] = ()
+    basket: tuple[Decimal, Decimal] | None = None
+    nth: tuple[int, bool, str] | None = None
+    group: str | None = None
+    priority: int = 0
+    weekdays: frozenset[int] = frozenset()
+    hours: tuple[int, int] | None = None
+    caps: Mapping[str, int] = field(default_factory=dict)
+    budget: int | None = None
+    boosts: Mapping[str, Decimal] = field(default_factory=dict)
+    tier_multiplier: bool = True
+    lock_days: int = 0
+    good_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class Setting:
 
     metrics: Mapping[str, Counted]
     rules: Mapping[str, Rule]
+    segments: Mapping[str, frozenset[str]]
     ladder: tuple[str, Period]
     tiers: Mapping[str, tuple[Decimal, Decimal]]
     badges: Mapping[str, tuple[str | None, tuple[Decimal, ...]]]
@@ -91,11 +106,15 @@ PACKS: Final[tuple[Mapping[str, Mapping[str, Decimal]], ...]] = (
 """By product, what it is sold in; and what it is sold in once that has changed."""
 
 BOTH = ("SALE", "VISIT")
+TEA, DRINKS = frozenset({"tea"}), frozenset({"tea", "coffee"})
+WEEKEND = frozenset({6, 7})
+BANDS = ((D(0), D(0)), (D(2), D(3)), (D(20), D("0.5")))
+BOOSTS = {"shops": D("0.3"), "climbers": D("1.5")}
 
 SETTING: Final = Setting(
     metrics={
         "amount": Counted(Measure.AMOUNT, (Period.MONTHLY, Period.LIFETIME), kinds=BOTH),
-        "tea": Counted(Measure.AMOUNT, (Period.WEEKLY,), skus=frozenset({"tea"})),
+        "tea": Counted(Measure.AMOUNT, (Period.WEEKLY,), skus=TEA),
         "dear": Counted(Measure.AMOUNT, (Period.QUARTERLY,), min_amount=D(20)),
         "pieces": Counted(Measure.QUANTITY, (Period.DAILY, Period.YEARLY)),
         "sales": Counted(Measure.COUNT, (Period.MONTHLY,), kinds=BOTH),
@@ -106,83 +125,57 @@ SETTING: Final = Setting(
     },
     rules={
         "base": Rule("SALE", "AMOUNT", D("1.5")),
-        "drinks": Rule("SALE", "QUANTITY", D("0.7"), skus=frozenset({"tea", "coffee"})),
+        "drinks": Rule("SALE", "QUANTITY", D("0.7"), skus=DRINKS),
         "visit": Rule("VISIT", "ACTIVITY", D(5)),
         "silver": Rule("SALE", "ACTIVITY", D(3), tier="silver"),
+        "capped": Rule("SALE", "AMOUNT", D(1), caps={"ACTIVITY": 15, "DAY": 20, "MONTH": 25, "PARTNER": 40}),
+        "first": Rule("SALE", "ACTIVITY", D(9), skus=TEA, nth=(1, False, "MONTH")),
+        "second": Rule("SALE", "QUANTITY", D("1.1"), nth=(2, True, "PARTNER"), caps={"MONTH": 8}),
+        "fund": Rule("SALE", "AMOUNT", D("0.9"), skus=DRINKS, budget=60),
+        "many": Rule("SALE", "QUANTITY", D(1), bands=BANDS, group="one", caps={"PARTNER": 25}),
+        "happy": Rule(
+            "SALE",
+            "AMOUNT",
+            D(3),
+            step=D(10),
+            weekdays=WEEKEND,
+            hours=(20, 6),
+            caps={"DAY": 9},
+            group="one",
+            priority=2,
+        ),
+        "risen": Rule("SALE", "ACTIVITY", D(3), boosts=BOOSTS, nth=(2, True, "DAY"), group="one", priority=1),
+        "slow": Rule("SALE", "AMOUNT", D("0.5"), basket=(D(10), D(80)), lock_days=24, good_days=1),
+        "brief": Rule(
+            "SALE", "QUANTITY", D(2), good_days=2, tier_multiplier=False, budget=50, caps={"DAY": 12}
+        ),
+        "call": Rule("VISIT", "ACTIVITY", D(4), lock_days=3, nth=(1, False, "DAY"), caps={"MONTH": 10}),
     },
+    segments={"shops": frozenset(), "climbers": frozenset({"silver", "gold"})},
     ladder=("earned", Period.MONTHLY),
-    tiers={"bronze": (D(0), D(1)), "silver": (D(60), D("1.25")), "gold": (D(150), D("1.5"))},
+    tiers={"bronze": (D(0), D(1)), "silver": (D(90), D("1.25")), "gold": (D(260), D("1.5"))},
     badges={
         "seller": ("sales", (D(2), D(4))),
         "wide": ("range", (D(2), D(3))),
-        "rich": ("points", (D(100), D(250))),
+        "rich": ("points", (D(150), D(400))),
         "prize": (None, (D(1),)),
     },
     missions={
         "volume": Mission({"amount": D(80)}, points=40, badge="prize"),
         "variety": Mission({"sales": D(3), "range": D(2)}, points=25, badge="prize"),
-        "collect": Mission({"earned": D(120)}, points=10),
+        "collect": Mission({"earned": D(200)}, points=10),
         "loyal": Mission({"days": D(2)}, points=7, tier="silver"),
     },
 )
 
-
-async def make_setting(*, watched: bool = True) -> World:
-    """A world configured by `SETTING`, without partners; without badges and missions where it is not `watched` yet."""
-    world = await make_world(())
-    await pack(world, PACKS[0])
-    for key, metric in SETTING.metrics.items():
-        conditions = FilterInput(skus=sorted(metric.skus), min_amount=metric.min_amount)
-        await world.count(
-            key,
-            metric.measure,
-            *metric.periods,
-            kinds=metric.kinds or None,
-            line_filter=conditions if metric.skus or metric.min_amount is not None else None,
-        )
-    await world.ladder(*SETTING.ladder, SETTING.tiers)
-    for key, rule in SETTING.rules.items():
-        per = {"activity": int(rule.rate)} if rule.basis == "ACTIVITY" else {rule.basis.lower(): rule.rate}
-        await world.earn(
-            key,
-            kind=rule.kind,
-            filter=FilterInput(skus=sorted(rule.skus)) if rule.skus else None,
-            tiers=[rule.tier] if rule.tier else (),
-            **per,
-        )
-    if watched:
-        await watch(world)
-    assert world.clock.now() == NOW
-    return world
-
-
-async def pack(world: World, packs: Mapping[str, Mapping[str, Decimal]]) -> None:
-    """Sell the products in these packs from now on."""
-    stood = {one.sku: one for one in PRODUCTS}
-    await world.products(*(replace(stood[sku], packs=held) for sku, held in packs.items()))
-
-
-async def watch(world: World) -> None:
-    """The badges and missions of `SETTING`."""
-    for key, (metric, levels) in SETTING.badges.items():
-        await world.badge(key, metric, levels if metric else ())
-    for key, mission in SETTING.missions.items():
-        await world.mission(
-            key,
-            mission.targets,
-            points=mission.points,
-            badge=mission.badge,
-            starts_at=SETTING.mission_window[0],
-            ends_at=SETTING.mission_window[1],
-            audience=AudienceInput(tiers=[mission.tier]) if mission.tier else None,
-        )
-
-
-async def add_partners(world: World, zones: Mapping[str, str]) -> None:
-    """New partners with their time zones."""
-    await world.partners(
-        [
-            PartnerInput(code, code, PartnerKind.RETAILER, "JKT", time_zone=zone)
-            for code, zone in zones.items()
-        ]
-    )
+CHANGES: Final[Mapping[str, Rule]] = {
+    "base": Rule("SALE", "AMOUNT", D(1), caps={"DAY": 40}),
+    "capped": Rule("SALE", "AMOUNT", D("1.2"), caps={"DAY": 30, "PARTNER": 80}),
+    "first": Rule("SALE", "ACTIVITY", D(6), nth=(1, False, "PARTNER")),
+    "second": Rule("SALE", "QUANTITY", D(2), skus=TEA, nth=(3, True, "PARTNER"), caps={"MONTH": 20}),
+    "fund": Rule("SALE", "AMOUNT", D(2), budget=100),
+    "brief": Rule("SALE", "QUANTITY", D(1), good_days=4),
+    "happy": Rule("SALE", "AMOUNT", D(1), weekdays=frozenset({5}), group="one", priority=3),
+    "call": Rule("VISIT", "ACTIVITY", D(7), lock_days=1, nth=(2, True, "DAY")),
+}
+"""What some of the rules say once they have changed."""

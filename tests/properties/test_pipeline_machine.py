@@ -1,4 +1,4 @@
-"""Partners sell, take back, repeat themselves, bring balances over and are adjusted, and packs change.
+"""Partners sell, take back, repeat themselves, bring balances over and are adjusted; packs and rules change in time.
 
 After each step all is as the model reckons it anew.
 """
@@ -6,7 +6,7 @@ After each step all is as the model reckons it anew.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import strategies as st
@@ -20,10 +20,15 @@ from hypothesis.stateful import (
 
 from loyalty.ledger.adjust import adjust_points
 from loyalty.ledger.opening import OpeningBalance, open_balances
+from loyalty.ledger.turning import turn_lots_of
 from tests.invariants import check_audit, check_invariants
+from tests.properties.making import add_partners, change, end, make_setting, pack
 from tests.properties.playing import Play, compare, in_thread, profile
-from tests.properties.setting import PACKS, ZONES, add_partners, make_setting, pack
+from tests.properties.setting import PACKS, SETTING, ZONES
 from tests.world import NOW, World
+
+LAST: Final = NOW + timedelta(days=7)
+"""The missions end some days after it."""
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -82,7 +87,8 @@ class Machine(RuleBasedStateMachine):
     def adjust(self, data: st.DataObject, percent: int) -> None:
         code = data.draw(st.sampled_from(sorted(self.play.shops)))
         shop = self.play.shops[code]
-        amount = percent if percent > 0 else max(shop.balance, 0) * percent // 100
+        now = self.play.program.now
+        amount = percent if percent > 0 else -(shop.wallet.available_at(now) * -percent // 100)
         if amount:
             shop.adjust(amount)
             self.adjustments += 1
@@ -94,21 +100,21 @@ class Machine(RuleBasedStateMachine):
                     reason="test",
                     idempotency_key=str(self.adjustments),
                     actor="tests",
-                    now=NOW,
+                    now=now,
                 )
             )
             self.wait(compare(self.world, self.play))
 
     @rule(data=st.data(), points=st.sampled_from([1, 50]), days=st.sampled_from([None, 1, 400]))
     def open_balance(self, data: st.DataObject, points: int, days: int | None) -> None:
-        """For the model no more than an adjustment: no metric counts it."""
         code = data.draw(st.sampled_from(sorted(self.play.shops)))
-        self.play.shops[code].adjust(points)
+        now = self.play.program.now
         self.openings += 1
-        expires_on = None if days is None else NOW.date() + timedelta(days=days)
+        expires_on = None if days is None else now.date() + timedelta(days=days)
+        self.play.shops[code].open_balance(points, expires_on)
         given = OpeningBalance(str(self.openings), code, points, expires_on=expires_on)
         for status in ("RECORDED", "DUPLICATE"):
-            opened = open_balances(program_id=self.world.program_id, balances=[given], actor="tests", now=NOW)
+            opened = open_balances(program_id=self.world.program_id, balances=[given], actor="tests", now=now)
             assert [one.status for one in self.wait(opened)] == [status]
         self.wait(compare(self.world, self.play))
 
@@ -117,6 +123,27 @@ class Machine(RuleBasedStateMachine):
         """What was sold before goes on holding what it held."""
         self.play.packs = PACKS[1 - PACKS.index(self.play.packs)]
         self.wait(pack(self.world, self.play.packs))
+
+    @rule(data=st.data())
+    def change(self, data: st.DataObject) -> None:
+        """What occurs from then on goes by the new version; what occurred before, however late, by that of then."""
+        self.wait(change(self.world, *self.play.change(data)))
+
+    @precondition(lambda self: len(self.play.program.rules.ended) < 3)
+    @rule(key=st.sampled_from(list(SETTING.rules)))
+    def end(self, key: str) -> None:
+        self.play.program.rules.ended.setdefault(key, self.play.program.now)
+        self.wait(end(self.world, key))
+
+    @precondition(lambda self: self.play.program.now < LAST)
+    @rule(hours=st.sampled_from([5, 30, 60]), is_late=st.booleans())
+    def pass_time(self, hours: int, is_late: bool) -> None:
+        """Points mature and expire; the job may be late."""
+        now = self.play.pass_time(hours, settle=not is_late)
+        self.world.clock.set(now)
+        if not is_late:
+            self.wait(turn_lots_of(self.world.program_id, now))
+        self.wait(compare(self.world, self.play))
 
     def teardown(self) -> None:
         if self.play.made:

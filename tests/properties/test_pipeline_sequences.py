@@ -1,7 +1,7 @@
 """What must not matter: how a sequence is cut into batches, how partners take turns, and how often it is sent."""
 
-from collections.abc import Callable, Sequence
-from itertools import count, pairwise
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from activity.rules import RETURN, ActivityInput
 from game.review import review_program
 from tests.invariants import check_audit, check_invariants
-from tests.properties.playing import Play, compare, in_thread, profile
-from tests.properties.setting import SETTING, ZONES, add_partners, make_setting, watch
-from tests.world import Balance, World
+from tests.properties.earning_model import usage
+from tests.properties.making import add_partners, change, make_setting, watch
+from tests.properties.playing import BUDGETS, Play, compare, in_thread, profile
+from tests.properties.setting import SETTING, ZONES
+from tests.world import World
 
 pytestmark = pytest.mark.usefixtures("database")
 
 Wait = Callable[[Any], Any]
-numbers = count()
 
 
 def open_play(wait: Wait, data: st.DataObject, *worlds: World) -> Play:
-    """Shops that no other example knows, in these worlds."""
-    name = f"e{next(numbers)}"
+    """Shops in these worlds, of which nobody has heard before."""
     zones = ZONES[: data.draw(st.integers(1, 3), label="shops")]
-    play = Play({f"{name}-{zone}": zone for zone in zones}, name)
+    play = Play({zone: zone for zone in zones})
     for world in worlds:
         wait(add_partners(world, play.zones))
     return play
@@ -42,35 +42,52 @@ def draw_batches(data: st.DataObject, activities: Sequence[ActivityInput]) -> li
 
 
 async def test_any_batching_gives_the_same() -> None:
-    whole, cut = await make_setting(), await make_setting()
+    """Before rules change and time passes, and after."""
 
     def run(wait: Wait) -> None:
         @profile(examples=10)
         @given(data=st.data())
         def check(data: st.DataObject) -> None:
-            play = open_play(wait, data, whole, cut)
-            activities = [play.draw(data) for _ in range(data.draw(st.integers(2, 25)))]
-            wait(whole.accept(*activities))
-            for batch in draw_batches(data, activities):
-                wait(cut.accept(*batch))
+            worlds = whole, cut = wait(make_setting()), wait(make_setting())
+            play = open_play(wait, data, *worlds)
+            for turn in range(2):
+                if turn:
+                    alter(wait, data, play, worlds)
+                activities = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
+                wait(whole.accept(*activities))
+                for batch in draw_batches(data, activities):
+                    wait(cut.accept(*batch))
             assert wait(whole.everything(play.shops)) == wait(cut.everything(play.shops))
             wait(compare(whole, play))
+            wait(compare(cut, play))
+            wait(check_invariants(cut.program_id))
+            wait(check_audit(cut.program_id))
 
         check()
 
     await in_thread(run)
-    await check_invariants(whole.program_id)
-    await check_invariants(cut.program_id)
-    await check_audit(cut.program_id)
+
+
+def alter(wait: Wait, data: st.DataObject, play: Play, worlds: Sequence[World]) -> None:
+    """Rules change, time passes, and whatever is due waits for who needs it."""
+    for _ in range(data.draw(st.integers(0, 3), label="changes")):
+        key, rule, since = play.change(data)
+        for world in worlds:
+            wait(change(world, key, rule, since))
+    hours = data.draw(st.sampled_from([0, 30, 24 * 6]), label="hours")
+    now = play.pass_time(hours, settle=False)
+    for world in worlds:
+        world.clock.set(now)
 
 
 async def test_any_interleaving_of_partners_gives_the_same() -> None:
-    one, other = await make_setting(), await make_setting()
+    """Where they share no budget."""
 
     def run(wait: Wait) -> None:
         @profile(examples=8)
         @given(data=st.data())
         def check(data: st.DataObject) -> None:
+            one, other = (wait(make_setting(has_budgets=False)) for _ in range(2))
             play = open_play(wait, data, one, other)
             activities = [play.draw(data) for _ in range(data.draw(st.integers(2, 20)))]
             queues = {code: [each for each in activities if each.partner == code] for code in play.shops}
@@ -87,12 +104,11 @@ async def test_any_interleaving_of_partners_gives_the_same() -> None:
 
 
 async def test_recorded_twice_is_recorded_once() -> None:
-    world = await make_setting()
-
     def run(wait: Wait) -> None:
         @profile(examples=8)
         @given(data=st.data())
         def check(data: st.DataObject) -> None:
+            world = wait(make_setting())
             play = open_play(wait, data, world)
             activities = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
             first = [one for batch in draw_batches(data, activities) for one in wait(world.accept(*batch))]
@@ -103,6 +119,7 @@ async def test_recorded_twice_is_recorded_once() -> None:
                 (one.activity_id, list(one.facts)) for one in first
             ]
             assert wait(world.everything(play.shops)) == after
+            wait(compare(world, play))
 
         check()
 
@@ -111,12 +128,12 @@ async def test_recorded_twice_is_recorded_once() -> None:
 
 async def test_what_came_and_went_leaves_nothing() -> None:
     """Where nothing was spent meanwhile."""
-    world = await make_setting()
 
     def run(wait: Wait) -> None:
         @profile(examples=10)
         @given(data=st.data())
         def check(data: st.DataObject) -> None:
+            world = wait(make_setting())
             play = open_play(wait, data, world)
             activities = [play.draw(data) for _ in range(data.draw(st.integers(1, 15)))]
             for code, shop in play.shops.items():
@@ -127,20 +144,22 @@ async def test_what_came_and_went_leaves_nothing() -> None:
                 wait(world.accept(*batch))
             wait(compare(world, play))
             wait(assert_nothing_left(world, play))
+            wait(check_invariants(world.program_id))
+            wait(check_audit(world.program_id))
 
         check()
 
     await in_thread(run)
-    await check_invariants(world.program_id)
-    await check_audit(world.program_id)
 
 
 async def assert_nothing_left(world: World, play: Play) -> None:
     """Nothing but the traces."""
     got = await world.everything(play.shops)
+    assert got["usage"] == []
+    assert not any(row["spent"] for row in await world.rows(BUDGETS))
     for code in play.shops:
         wallet = await world.wallet(code)
-        assert (wallet.available, wallet.debt) == (Balance().available, Balance().debt)
+        assert (wallet.available, wallet.pending, wallet.debt) == (0, 0, 0)
         assert await world.tier(code) == 0
         assert await world.badges(code) == set()
         assert not any(stands for _, stands in (await world.completions(code)).values())
@@ -194,7 +213,7 @@ async def assert_caught_up(world: World, play: Play) -> None:
         completions = await world.completions(code)
         for key, mission in SETTING.missions.items():
             if mission.tier is None:
-                reached = shop.completions[key].by is not None
+                reached = shop.completions[key].paid is not None
                 assert completions.get(key, (0, False))[1] == reached, (code, key)
         badges = await world.badges(code)
         assert {one for one in badges if one[0] != "rich"} == {
@@ -202,17 +221,36 @@ async def assert_caught_up(world: World, play: Play) -> None:
         }
 
 
-def test_a_return_is_among_what_is_drawn() -> None:
-    """The properties above would be idle without."""
+def test_all_that_matters_is_among_what_is_drawn() -> None:
+    """The properties above would be idle without: returns of all kinds; and every rule pays, up to each limit."""
     found: set[str] = set()
 
-    @profile(examples=20)
+    @profile(examples=30)
     @given(data=st.data())
     def draw(data: st.DataObject) -> None:
-        play = Play({"a": "UTC"})
-        returns = [one for one in (play.draw(data) for _ in range(9)) if one.kind == RETURN]
+        play = Play({"a": "UTC", "b": "America/New_York"})
+        returns = [one for one in (play.draw(data) for _ in range(15)) if one.kind == RETURN]
         found.update("part" if one.lines else "whole" for one in returns)
         found.update("packs" for one in returns for line in one.lines if line.unit not in (None, "EA"))
+        found.update(limits_of(play))
 
     draw()
-    assert found == {"part", "whole", "packs"}
+    limits = {f"{key} {per}" for key, rule in SETTING.rules.items() for per in rule.caps}
+    limits |= {f"{key} budget" for key, rule in SETTING.rules.items() if rule.budget}
+    limits |= {f"{key} nth" for key, rule in SETTING.rules.items() if rule.nth}
+    assert found == {"part", "whole", "packs", *SETTING.rules, *limits}
+
+
+def limits_of(play: Play) -> Iterator[str]:
+    """The rules that paid, and what was used up: caps and budgets; and where a purchase was not the one."""
+    for key, rule in SETTING.rules.items():
+        if rule.budget is not None and play.program.rules.spent(key) == rule.budget:
+            yield f"{key} budget"
+        for shop in play.shops.values():
+            used = usage(shop.deeds, key).items()
+            yield from (f"{key} {per}" for (per, _), (points, _) in used if rule.caps.get(per) == points)
+            for deed in shop.deeds.values():
+                paid = [one.lot.granted for one in deed.grants if one.key == key]
+                yield from (key for _ in paid)
+                yield from (f"{key} ACTIVITY" for points in paid if rule.caps.get("ACTIVITY") == points)
+                yield from (f"{key} nth" for name, _ in deed.numbered if name == key and not paid)
