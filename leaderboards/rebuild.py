@@ -35,7 +35,13 @@ from leaderboards.standings import load_page
 PAGE: Final = 10_000
 ATTEMPTS: Final = 3
 
-PROGRAMS: Final = "SELECT id FROM program WHERE $1::bigint IS NULL OR id = $1 ORDER BY id"
+# Programs with seasons to look at: open ones, and closed ones whose projection has not been dropped yet.
+PROGRAMS: Final = """
+SELECT id FROM program p
+WHERE ($1::bigint IS NULL OR id = $1)
+  AND EXISTS (SELECT FROM season s WHERE s.program_id = p.id AND (s.state <> 'CLOSED' OR s.generation > 0))
+ORDER BY id
+"""
 
 # Readers see the generation that is full; never an older one again, and none of a season that was closed meanwhile.
 SWAP: Final = """

@@ -22,8 +22,11 @@ from leaderboards.rules import BoardRow, SeasonState, SeasonWindow, due_state, d
 from leaderboards.standings import freeze
 from partners.history import NO_HISTORY
 
-# Where a history is loaded, seasons wait for its end.
-PROGRAMS: Final = f"SELECT id FROM program p WHERE {NO_HISTORY} ORDER BY id"  # noqa: S608  # a constant
+# Programs with boards. Where a history is loaded, seasons wait for its end.
+PROGRAMS: Final = f"""
+SELECT id FROM program p
+WHERE EXISTS (SELECT FROM leaderboard b WHERE b.program_id = p.id) AND {NO_HISTORY} ORDER BY id
+"""  # noqa: S608  # a constant
 
 # Of each board the seasons it has, and the first window in which its series has a meter.
 KNOWN_WINDOWS: Final = """

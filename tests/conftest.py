@@ -4,6 +4,7 @@
     empty_database_url        a database with nothing in it, not even tables
     database                  `base.database` connected to it, as the role of the service
     redis                     `base.redis` connected, and emptied before the test
+    no_other_boards           the boards of earlier tests are over: what looks at all boards finds the test's own
     mitra                     the `mitra` command in processes of its own, on a data folder of its own
 
 Databases are not emptied between tests: a test makes its own program, and sees that nothing leaks from another one.
@@ -25,6 +26,7 @@ from ops.errors import OperatorError
 from tests.command import Mitra
 from tests.servers import ROLE, create_database, drop_database, empty_database, redis_database
 
+CLOSE_SEASONS = "UPDATE season SET state = 'CLOSED', generation = 0 WHERE state <> 'CLOSED' OR generation > 0"
 DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
 
 # Tests start hundreds of processes: where bytecode is not kept, each of them compiles all that it imports.
@@ -105,6 +107,13 @@ async def redis(_redis_connected: base.redis.Client) -> base.redis.Client:
     """The shared client, on an empty database."""
     await _redis_connected.execute_command("FLUSHDB")
     return _redis_connected
+
+
+@pytest.fixture
+async def no_other_boards(database: None) -> None:
+    """Close the seasons that earlier tests left open."""
+    async with base.database.transaction() as connection:
+        await connection.execute(CLOSE_SEASONS)
 
 
 @pytest.fixture

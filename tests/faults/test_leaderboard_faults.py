@@ -20,6 +20,8 @@ from metrics.rules import Measure
 from tests.services.leaderboards.own_valkey import OwnValkey
 from tests.services.leaderboards.scenes import SECONDS, Scene, make_scene, relay, until
 
+pytestmark = pytest.mark.usefixtures("no_other_boards")
+
 SERVERS = pytest.mark.parametrize("valkey", [False, True], indirect=True, ids=["alone", "cluster"])
 
 

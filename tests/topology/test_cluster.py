@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 
 import pytest
 
@@ -15,6 +14,8 @@ from leaderboards.rules import GRACE
 from leaderboards.seasons import advance_program
 from tests.services.leaderboards.scenes import Scene, make_scene, relay, until
 from tests.topology.cluster import Cluster
+
+pytestmark = pytest.mark.usefixtures("no_other_boards")
 
 READ_SECONDS = 4.0
 """What a reader waits at most before the database answers instead."""
@@ -153,12 +154,12 @@ async def test_the_live_feed_goes_on_through_another_node(
             speaker.publish("word", b"before")
             assert await anext(stream) == b"before"
             cluster.nodes[lost].kill()
-            told: bytes = b""
-            while told != b"after":
+            hearing = asyncio.ensure_future(anext(stream))
+            while not (hearing.done() and hearing.result() == b"after"):
+                if hearing.done():  # a gap
+                    hearing = asyncio.ensure_future(anext(stream))
                 speaker.publish("word", b"after")
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0.1):
-                        told = await anext(stream)
+                await asyncio.wait({hearing}, timeout=0.1)
     finally:
         await speaker.close()
         await listener.close()

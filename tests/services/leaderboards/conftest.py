@@ -21,3 +21,8 @@ async def boards(
     with suppress(TimeoutError):
         async with asyncio.timeout(0.05):
             await base.feed.close()
+
+
+@pytest.fixture(autouse=True)
+def _alone(no_other_boards: None) -> None:
+    """What heals or advances all boards looks at those of the test alone."""

@@ -10,8 +10,10 @@ from leaderboards.keys import generations_key, prefix, ranking_key
 from leaderboards.queries import StandingPage, top
 from leaderboards.rebuild import heal, rebuild, rebuild_all
 from leaderboards.rules import Grouping
+from leaderboards.seasons import advance_seasons
 from leaderboards.standings import LiveRanking, load_page
-from tests.services.leaderboards.scenes import Scene, make_scene, relay
+from tests.services.leaderboards.scenes import NOW, Scene, make_scene, relay
+from tests.services.programs import counted_statements, make_program
 
 CODES = [f"p{number:02}" for number in range(40)]
 
@@ -157,3 +159,15 @@ async def test_all_boards_of_a_program_are_rebuilt_and_no_others(scene: Scene) -
     done = await rebuild_all(scene.program_id)
     assert [(one.board, one.season, one.standings) for one in done] == [("board", "2026-11", 34)]
     assert (await other.view()).season.generation == 0
+
+
+async def test_a_program_without_a_board_costs_a_tick_nothing(scene: Scene) -> None:
+    counts = []
+    await heal()
+    for _ in range(2):
+        async with counted_statements() as sent:
+            await heal()
+            await advance_seasons(NOW)
+        counts.append(len(sent))
+        await make_program()
+    assert counts[0] == counts[1] > 0
