@@ -149,7 +149,8 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
         "source externalId kind partner occurredAt postedAt recordedAt currency lines stands facts",
     ),
     "ActivityRule": _fields(READING | SENDING, "rule name version points unit because"),
-    "EarningPreview": _fields(PROGRAM | SENDING, "outcome rules"),
+    "EarningPreview": _fields(PROGRAM | SENDING, "outcome rules") | _fields(PROGRAM, "wallets tier"),
+    "PreviewedWallet": _fields(PROGRAM, "unit available pending held debt"),
     "ActivityLine": _fields(
         READING | SENDING,
         "line sku quantity amount unit reportedQuantity reportedUnit quantityLeft amountLeft",
@@ -198,7 +199,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     ),
     **_page("Adjustment", ADJUSTING),
     "ProgramPolicySetPayload": _fields(DECIDING, "policy"),
-    "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove"),
+    "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove expiryNoticeDays"),
     "ApprovalAbove": _fields(PROGRAM, "unit amount"),
     "Expiry": _fields(READING, "kind days months period on"),
     "UnitCreatePayload": _fields(DECIDING, "unit"),

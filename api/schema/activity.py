@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +15,7 @@ from activity.returns import Original
 from activity.rules import ActivityInput as GivenActivity
 from activity.rules import Line, LineInput, LineReference
 from api.context import Context, Info
+from api.schema.because import AS_CONFIGURED
 from api.schema.fact import Fact, fact_of, recognize
 from api.schema.faults import Given, UserError
 from api.schema.scalars import JSON
@@ -21,6 +23,7 @@ from base.database import reading
 from game.facts import load_facts
 from game.outcome import REJECTED, Outcome
 from game.pipeline import record
+from loyalty.words.speech import Names
 from partners.listing import load_partners
 
 
@@ -95,20 +98,22 @@ class ActivityRecordInput:
 @strawberry.type(description="What became of one activity.")
 class ActivityOutcome:
     row: strawberry.Private[Outcome]
+    called: strawberry.Private[Names] = field(default_factory=dict)
     external_id: str
     status: ActivityStatus
     error: UserError | None = strawberry.field(description="Set where it was REJECTED.")
 
     @strawberry.field(description="What it set off; a DUPLICATE answers as the first time.")
     def facts(self, info: Info) -> list[Fact]:
-        return [fact_of(fact, info.context) for fact in self.row.facts]
+        return [fact_of(fact, info.context, called=self.called) for fact in self.row.facts]
 
     @classmethod
-    def of(cls, row: Outcome) -> ActivityOutcome:
+    def of(cls, row: Outcome, *, called: Names = AS_CONFIGURED) -> ActivityOutcome:
         error = None
         if row.status == REJECTED:
             error = UserError(code=row.code, message=row.message, field=list(row.field) or None)
-        return cls(row=row, external_id=row.external_id, status=ActivityStatus(row.status), error=error)
+        status = ActivityStatus(row.status)
+        return cls(row=row, called=called, external_id=row.external_id, status=status, error=error)
 
 
 @strawberry.type

@@ -19,6 +19,7 @@ from api.schema.node import Node
 from api.schema.paging import Connection, connect, page_size
 from api.schema.partner import PartnerQuery
 from api.schema.policy import PolicyQuery
+from api.schema.preview import PreviewQuery
 from api.schema.rule import EarningRuleQuery
 from api.schema.search import find_node
 from api.schema.segment import SegmentQuery
@@ -94,6 +95,7 @@ class Query(
     EarningRuleQuery,
     ActivityQuery,
     ExplanationQuery,
+    PreviewQuery,
     ImportQuery,
     StatementQuery,
     UnitQuery,

@@ -246,6 +246,21 @@ class EarningRuleCreateInput(EarningRuleContentInput):
         default=POINT, description="What it pays in: points, or another of the program's."
     )
 
+    def taken(self) -> EarningRuleInput:
+        return EarningRuleInput(
+            key=self.key,
+            name=self.name,
+            activity_kind=self.activity_kind,
+            unit=self.unit,
+            points_per=self.points_per.taken(),
+            filter=self.filter.taken() if self.filter else None,
+            audience=self.audience.taken() if self.audience else None,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            lock_days=self.lock_days or 0,
+            terms=self.terms(),
+        )
+
 
 @strawberry.input(description="All that the rule says from now on, or from `effectiveFrom`.")
 class EarningRuleUpdateInput(EarningRuleContentInput):
@@ -303,22 +318,9 @@ class EarningRuleMutation:
         self, info: Info, given: Given[EarningRuleCreateInput]
     ) -> EarningRuleCreateResult:
         context = info.context
-        rule = EarningRuleInput(
-            key=given.key,
-            name=given.name,
-            activity_kind=given.activity_kind,
-            unit=given.unit,
-            points_per=given.points_per.taken(),
-            filter=given.filter.taken() if given.filter else None,
-            audience=given.audience.taken() if given.audience else None,
-            starts_at=given.starts_at,
-            ends_at=given.ends_at,
-            lock_days=given.lock_days or 0,
-            terms=given.terms(),
-        )
         tiers = context.catalog.tiers_by_key
         row = await create_earning_rule(
-            program_id=context.program_id, rule=rule, tiers=tiers, now=context.now()
+            program_id=context.program_id, rule=given.taken(), tiers=tiers, now=context.now()
         )
         await context.renew()
         return EarningRuleCreatePayload(earning_rule=EarningRule.of(row))

@@ -335,11 +335,23 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
     regions = {"regions": [{"code": "java", "name": "Java", "parent": "ID"}]}
     await api.change("ADMIN", "regionUpsert", regions, "regions { code }")
     await world.partner("toko-sinar", "Asia/Jakarta", region="java")
-    await world.products(ProductInput("green-tea", "Green tea"))
+    await world.products(ProductInput("green-tea", "Green tea"), ProductInput("oolong", "Oolong"))
     documents = dict(
         re.findall(r"^```graphql\n((?:query|mutation) (\w+).*?)^```$", RULES.read_text(), re.M | re.S)
     )
-    push, ask_preview, ask_why = documents
+    push, ask_preview, ask_unmade, ask_why = documents
+    before = await world.everything()
+    (unmade,) = (await api.ask("MARKETER", ask_unmade))["earningPreview"]
+    assert unmade["outcome"] == {"status": "RECORDED", "error": None}
+    assert unmade["wallets"] == [{"unit": "POINT", "available": 0, "pending": 480}]
+    (rule,) = unmade["rules"]
+    assert (rule["rule"], rule["name"], rule["points"]) == ("clear-oolong-2027-02", "Clear the oolong", 480)
+    assert [one["detail"] for one in rule["because"]][1:] == [
+        "“Clear the oolong”, version 1: 20 points for each unit, 24 counted",
+        "480 points",
+        "Pending until 24 February 2027",
+    ]
+    assert await world.everything() == before
     made = await api.ask("MARKETER", push)
     assert made["earningRuleCreate"] == {
         "earningRule": {
@@ -395,6 +407,50 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
         {"version": 2, "caps": []},
         {"version": 1, "caps": [{"per": "MONTH", "points": 600}]},
     ]
+
+
+async def test_rules_are_tried_by_those_who_may_create_them_with_the_paths_of_their_faults() -> None:
+    api = await open_api()
+    await api.world.products(ProductInput("tea", "Tea"))
+    document = """
+        query ($activities: [ActivityInput!]!, $rules: [EarningRuleCreateInput!]) {
+            earningPreview(activities: $activities, rules: $rules) {
+                outcome { facts { because { detail } } } rules { rule name points } wallets { available } tier { key }
+            }
+        }
+    """
+    rule = {"key": "new", "name": "The new one", "activityKind": "SALE", "pointsPer": {"activity": 7}}
+
+    async def refused(*rules: dict[str, Any], role: str = "MARKETER") -> tuple[str, list[str]]:
+        before = await api.world.everything()
+        error = await api.refusal(role, document, {"activities": [sold("x")], "rules": rules})
+        assert await api.world.everything() == before
+        return error["extensions"]["code"], error["extensions"].get("field")
+
+    (found,) = (await api.ask("MARKETER", document, {"activities": [sold("x")], "rules": [rule]}))[
+        "earningPreview"
+    ]
+    assert found["rules"] == [{"rule": "new", "name": "The new one", "points": 7}]
+    assert (found["wallets"], found["tier"]) == ([{"available": 7}], None)
+    (fact,) = found["outcome"]["facts"]
+    assert fact["because"][1]["detail"] == "“The new one”, version 1: 7 points for each activity"
+    (none,) = (await api.ask("MARKETER", document, {"activities": [sold("x")], "rules": None}))[
+        "earningPreview"
+    ]
+    assert none["rules"] == []
+    assert await refused(rule, {**rule, "key": "b", "lockDays": -1}) == (
+        "NEGATIVE",
+        ["rules", "1", "lockDays"],
+    )
+    both = {**rule, "expiresAfterDays": 3, "expiry": {"afterDays": 3}}
+    assert await refused(both) == ("EXACTLY_ONE", ["rules", "0", "expiry"])
+    assert await refused(rule, rule) == ("DUPLICATE", ["rules", "1", "key"])
+    document = document.replace("wallets { available } tier { key }", "")
+    for role in ("FINANCE", "INTEGRATION"):
+        await api.ask(role, document, {"activities": [sold("x")], "rules": []})
+        assert await refused(rule, role=role) == ("FORBIDDEN", ["rules"])
+    document = document.replace("outcome", "wallets { unit } outcome")
+    assert (await refused(role="INTEGRATION"))[0] == "FORBIDDEN"
 
 
 async def test_what_is_read_of_a_rule_can_be_sent_back() -> None:
