@@ -2,6 +2,7 @@
 
     database_url, redis_url   this worker's own database and Valkey database, migrated and empty at the start of the run
     empty_database_url        a database with nothing in it, not even tables
+    own                       settings of the `mitra` command: a migrated database of the test's own, and Valkey
     database                  `base.database` connected to it, as the role of the service
     redis                     `base.redis` connected, and emptied before the test
     no_other_boards           the boards of earlier tests are over: what looks at all boards finds the test's own
@@ -24,7 +25,14 @@ from ops.embedded import EmbeddedServers
 from ops.embedded.holding import remove_local_data
 from ops.errors import OperatorError
 from tests.command import Mitra
-from tests.servers import ROLE, create_database, drop_database, empty_database, redis_database
+from tests.servers import (
+    ROLE,
+    create_database,
+    drop_database,
+    empty_database,
+    migrated_database,
+    redis_database,
+)
 
 CLOSE_SEASONS = "UPDATE season SET state = 'CLOSED', generation = 0 WHERE state <> 'CLOSED' OR generation > 0"
 DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
@@ -78,6 +86,13 @@ async def empty_database_url(servers: EmbeddedServers) -> AsyncIterator[str]:
     """A database with nothing in it."""
     async with empty_database(servers.database_url) as url:
         yield url
+
+
+@pytest.fixture
+async def own(servers: EmbeddedServers, redis_url: str) -> AsyncIterator[dict[str, str]]:
+    """The servers of the tests as an operator names servers, with a migrated database in which nothing is."""
+    async with migrated_database(servers.database_url) as url:
+        yield {"MITRA_DATABASE_URL": url, "MITRA_DATABASE_ROLE": ROLE, "MITRA_REDIS_URL": redis_url}
 
 
 @pytest.fixture(scope="session")

@@ -33,14 +33,10 @@ async def create_database(server_url: str) -> str:
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-        databases = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
-        for old in databases:
+        for old in await _databases(connection):
             if old == name or _is_orphan(old):
                 await connection.execute(f'DROP DATABASE "{old}" WITH (FORCE)')
-        template = f"template_{_digest()}"
-        if template not in databases:
-            await _create_template(connection, server_url, template)
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        await _clone_template(connection, server_url, name)
     finally:
         await connection.close()
     return _url_of(server_url, name)
@@ -60,6 +56,34 @@ async def empty_database(server_url: str) -> AsyncIterator[str]:
         yield _url_of(server_url, name)
     finally:
         await _administer(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def migrated_database(server_url: str) -> AsyncIterator[str]:
+    """A migrated database that a test has to itself, for the length of the block; its URL."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await _clone_template(connection, server_url, name)
+    finally:
+        await connection.close()
+    try:
+        yield _url_of(server_url, name)
+    finally:
+        await _administer(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _databases(connection: asyncpg.Connection) -> set[str]:
+    return {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
+
+
+async def _clone_template(connection: asyncpg.Connection, server_url: str, name: str) -> None:
+    """Make a migrated database, and its template where that is missing. The caller holds the lock."""
+    template = f"template_{_digest()}"
+    if template not in await _databases(connection):
+        await _create_template(connection, server_url, template)
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
 
 
 async def _administer(server_url: str, statement: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -10,9 +9,8 @@ import asyncpg
 import pytest
 
 from ops.embedded import EmbeddedServers
-from ops.migrate import migrate
 from tests.command import Mitra, Running
-from tests.servers import ROLE
+from tests.servers import ROLE, migrated_database
 from tests.world import EVERYTHING
 
 SECONDS: Final = 60.0
@@ -24,19 +22,9 @@ RECORDED: Final = "SELECT EXISTS (SELECT FROM activity)"
 
 @pytest.fixture
 async def databases(servers: EmbeddedServers) -> AsyncIterator[list[str]]:
-    """Two empty, migrated databases, by their URLs."""
-    names = [f"demo_{uuid.uuid4().hex}" for _ in range(2)]
-    urls = [servers.database_url.replace("/mitra?", f"/{name}?") for name in names]
-    connection = await asyncpg.connect(servers.database_url)
-    try:
-        for name, url in zip(names, urls, strict=True):
-            await connection.execute(f'CREATE DATABASE "{name}"')
-            await migrate(url, role=ROLE)
-        yield urls
-        for name in names:
-            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    finally:
-        await connection.close()
+    """Two migrated databases with nothing in them, by their URLs."""
+    async with migrated_database(servers.database_url) as one, migrated_database(servers.database_url) as two:
+        yield [one, two]
 
 
 async def kill_when(condition: str, url: str, running: Running) -> None:

@@ -17,9 +17,10 @@ def test_a_program_is_created_once(mitra: Mitra) -> None:
     assert other.stderr.count("\n") == 1
 
 
-def test_programs_are_listed_with_how_many_partners_they_have(mitra: Mitra, tmp_path: Path) -> None:
-    assert mitra.run("migrate").returncode == 0
-    none = mitra.run("program", "list")
+def test_programs_are_listed_with_how_many_partners_they_have(
+    mitra: Mitra, own: dict[str, str], tmp_path: Path
+) -> None:
+    none = mitra.run("program", "list", **own)
     assert (none.returncode, none.stderr) == (0, "")
     assert "There is no program yet" in none.stdout
     mitra.run(
@@ -32,12 +33,13 @@ def test_programs_are_listed_with_how_many_partners_they_have(mitra: Mitra, tmp_
         "IDR",
         "--time-zone",
         "Asia/Jakarta",
+        **own,
     )
-    mitra.run("program", "create", "harbour", "--name", "Harbour Foods")
+    mitra.run("program", "create", "harbour", "--name", "Harbour Foods", **own)
     file = tmp_path / "partners.csv"
     file.write_text("code,name,kind,region\nS1,Shop,RETAILER,java\nS2,Shop,RETAILER,java\n")
-    mitra.run("import", "partners", str(file), "--create-regions", "--program", "toko")
-    listed = mitra.run("program", "list")
+    mitra.run("import", "partners", str(file), "--create-regions", "--program", "toko", **own)
+    listed = mitra.run("program", "list", **own)
     assert (listed.returncode, listed.stderr) == (0, "")
     assert [line.split() for line in listed.stdout.splitlines() if "/" in line or "UTC" in line] == [
         ["harbour", "Harbour", "Foods", "USD", "UTC", "0"],
