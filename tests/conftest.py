@@ -35,7 +35,10 @@ from tests.servers import (
 )
 
 CLOSE_SEASONS = "UPDATE season SET state = 'CLOSED', generation = 0 WHERE state <> 'CLOSED' OR generation > 0"
-DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
+TESTS = Path(__file__).parent
+DATA_DIR = TESTS.parent / ".cache" / "test-servers"
+LONG = ("faults", "topology", "properties", "scenarios")
+"""Folders of tests that take long each."""
 
 # Tests start hundreds of processes: where bytecode is not kept, each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -53,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--whole-year", action="store_true", help="The wholesaler's year (`test_online_retail`) to its end."
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: a worker that comes to one last keeps the others waiting. Otherwise the order stays."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(TESTS).parts[0], len(places)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
