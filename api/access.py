@@ -199,7 +199,7 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     ),
     **_page("Adjustment", ADJUSTING),
     "ProgramPolicySetPayload": _fields(DECIDING, "policy"),
-    "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove"),
+    "ProgramPolicy": _fields(PROGRAM, "returns expiry adjustmentApprovalAbove expiryNoticeDays"),
     "ApprovalAbove": _fields(PROGRAM, "unit amount"),
     "Expiry": _fields(READING, "kind days months period on"),
     "UnitCreatePayload": _fields(DECIDING, "unit"),

@@ -42,6 +42,8 @@ POINTS: Final = {
     "projector.loaded": "standings are read, Redis does not know them",
     "projector.written": "standings are in Redis, the consumer is not done",
     "notifier.written": "messages are written, their deliveries are not",
+    "expiring.noted": "it is noted which points are about to expire, nobody is told",
+    "expiring.written": "a page of partners is told that points are about to expire, not committed",
     "deliveries.claimed": "deliveries are claimed, nothing is sent",
     "deliveries.sent": "deliveries are sent, which is not written down",
     "seasons.moved": "seasons are in their new states, not committed",

@@ -29,6 +29,7 @@ from ops.scheduler import Tick
 from push import live, notifier
 from push.channels import open_channels
 from push.deliveries import deliver_due
+from push.expiring import tell_expiring
 
 IDLE_SECONDS: Final = 0.2
 """How long a consumer that has seen everything waits before it looks again."""
@@ -55,6 +56,7 @@ class Worker:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._clock = clock
         self._import_limits = ImportLimits.of(settings)
+        self._is_phone_configured = settings.firebase_credentials is not None
         self._channels = open_channels(firebase_credentials=settings.firebase_credentials)
         self._consumers = consumers(settings, clock)
         self.ticks: Final = (
@@ -62,6 +64,7 @@ class Worker:
             Tick("review", 1, self._review),
             Tick("lots", 60, self._turn_lots),
             Tick("tiers", 10, self._review_tiers),
+            Tick("expiring", 600, self._tell_expiring),
             Tick("boards", 5, self._heal_boards),
             Tick("deliveries", 1, self._deliver),
             Tick("outbox", 30, outbox.drop_consumed),
@@ -88,6 +91,9 @@ class Worker:
 
     async def _turn_lots(self) -> None:
         await turn_lots(self._clock.now())
+
+    async def _tell_expiring(self) -> None:
+        await tell_expiring(self._clock.now(), is_phone_configured=self._is_phone_configured)
 
     async def _review_tiers(self) -> None:
         await review_tiers(self._clock)

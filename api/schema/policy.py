@@ -40,6 +40,9 @@ class ProgramPolicy:
     adjustment_approval_above: list[ApprovalAbove] = strawberry.field(
         description="By unit; adjustments in a unit that is not here await nobody."
     )
+    expiry_notice_days: list[int] = strawberry.field(
+        description="How many days ahead partners are told that points expire; none: they are not."
+    )
 
     @classmethod
     def of(cls, policies: Policies) -> ProgramPolicy:
@@ -50,6 +53,7 @@ class ProgramPolicy:
             adjustment_approval_above=[
                 ApprovalAbove(unit=unit, amount=BigInt(amount)) for unit, amount in above
             ],
+            expiry_notice_days=list(policies.expiry_notice_days),
         )
 
 
@@ -65,6 +69,10 @@ class ProgramPolicySetInput:
     expiry: ExpiryInput | None = None
     adjustment_approval_above: list[ApprovalAboveInput] | None = strawberry.field(
         default=None, description="All of them: a unit that is left out awaits nobody."
+    )
+    expiry_notice_days: list[int] | None = strawberry.field(
+        default=None,
+        description="How many days ahead partners are told that points expire: up to 5 numbers, 1 to 365; [] for none.",
     )
 
 
@@ -96,6 +104,7 @@ class PolicyMutation:
         context = info.context
         expiry = None if given.expiry is None else given.expiry.taken()
         above = _thresholds(given.adjustment_approval_above)
+        days = given.expiry_notice_days
 
         def change(stored: Policies) -> Policies:
             return replace(
@@ -103,6 +112,7 @@ class PolicyMutation:
                 returns=stored.returns if given.returns is None else given.returns,
                 expiry=stored.expiry if expiry is None else expiry,
                 approval_above=stored.approval_above if above is None else above,
+                expiry_notice_days=stored.expiry_notice_days if days is None else tuple(days),
             )
 
         changed = await change_policies(program_id=context.program_id, change=change)

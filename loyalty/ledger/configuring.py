@@ -1,6 +1,6 @@
 """What a program decides about its points as a whole is changed: its policies, and its units."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -8,9 +8,17 @@ import orjson
 from base.database import Connection
 from base.errors import Invalid
 from loyalty.ledger.books import POINT
-from loyalty.ledger.policies import SETTING, Policies
+from loyalty.ledger.policies import MOST_NOTICE_DAYS, MOST_NOTICES, SETTING, Policies
 from loyalty.ledger.units import Unit, load_units
-from partners.checks import check_code, check_currency, check_known, check_name
+from partners.checks import (
+    check_code,
+    check_count,
+    check_currency,
+    check_known,
+    check_name,
+    check_unique,
+    item_path,
+)
 from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
 
 SETTINGS: Final = "SELECT settings FROM program WHERE id = $1"
@@ -24,6 +32,7 @@ ON CONFLICT (program_id, code) DO UPDATE SET name = excluded.name
 """
 MOST_DIGITS: Final = 6
 THRESHOLDS: Final = "adjustmentApprovalAbove"
+NOTICE_DAYS: Final = "expiryNoticeDays"
 
 
 async def set_policies(*, program_id: int, policies: Policies) -> None:
@@ -32,11 +41,15 @@ async def set_policies(*, program_id: int, policies: Policies) -> None:
 
 
 async def change_policies(*, program_id: int, change: Callable[[Policies], Policies]) -> Policies:
-    """Change some of the program's policies for its points; what stands then. UNKNOWN_UNIT."""
+    """Change some of the program's policies for its points; what stands then.
+
+    Raises `Invalid` (UNKNOWN_UNIT, INVALID_NUMBER, DUPLICATE, TOO_MANY).
+    """
 
     async def write(connection: Connection, program: LockedProgram) -> Policies:
         stored = await load_policies(connection, program_id=program.id)
         changed = change(stored)
+        _check_notice_days(changed.expiry_notice_days)
         units = await load_units(connection, program_id=program.id)
         check_known(changed.approval_above, units, [THRESHOLDS], noun="unit", name="unit")
         if changed != stored:
@@ -46,6 +59,15 @@ async def change_policies(*, program_id: int, change: Callable[[Policies], Polic
         return changed
 
     return await configure(program_id, write)
+
+
+def _check_notice_days(days: Sequence[int]) -> None:
+    check_count(days, [NOTICE_DAYS], most=MOST_NOTICES)
+    check_unique(map(str, days), [NOTICE_DAYS])
+    for place, one in enumerate(days):
+        if not 1 <= one <= MOST_NOTICE_DAYS:
+            message = f"must be 1 to {MOST_NOTICE_DAYS}"
+            raise Invalid(message, code="INVALID_NUMBER", field=item_path([NOTICE_DAYS], place))
 
 
 async def load_policies(connection: Connection, *, program_id: int) -> Policies:

@@ -14,15 +14,18 @@ COMMENT ON COLUMN message.fact IS 'the place of the first fact that it tells: wi
 COMMENT ON COLUMN message.facts IS 'the places of all facts that it tells, in its transaction';
 
 CREATE TABLE expiry_notice (
-    program_id bigint NOT NULL,
-    partner_id bigint NOT NULL,
-    unit       text   NOT NULL,
-    expires_on date   NOT NULL,                  -- the last local day on which the points can be used
-    lead_days  int    NOT NULL,
+    program_id bigint      NOT NULL,
+    partner_id bigint      NOT NULL,
+    unit       text        NOT NULL,
+    expires_on date        NOT NULL,             -- the last local day on which the points can be used
+    lead_days  int         NOT NULL,
+    expires_at timestamptz NOT NULL,
+    told       boolean     NOT NULL DEFAULT false,   -- or nothing was left to tell of when its turn came
     PRIMARY KEY (program_id, partner_id, unit, expires_on, lead_days),
     FOREIGN KEY (program_id, partner_id) REFERENCES partner (program_id, id)
 );
-CREATE INDEX expiry_notice_over ON expiry_notice (program_id, expires_on);
+CREATE INDEX expiry_notice_untold ON expiry_notice (program_id, partner_id) WHERE NOT told;
+CREATE INDEX expiry_notice_over ON expiry_notice (program_id, expires_at);
 
 CREATE TABLE expiry_notice_mark (
     program_id bigint      PRIMARY KEY REFERENCES program (id),

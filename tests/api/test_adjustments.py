@@ -22,7 +22,9 @@ LIST = f"""
         }}
     }}
 """
-POLICY = "policy { returns expiry { kind days months period on } adjustmentApprovalAbove { unit amount } }"
+POLICY = """policy {
+    returns expiry { kind days months period on } adjustmentApprovalAbove { unit amount } expiryNoticeDays
+}"""
 UNIT = "unit { code name currency digits }"
 
 
@@ -151,6 +153,7 @@ async def test_policies_are_set_one_by_one() -> None:
         "returns": "DEBT",
         "expiry": {"kind": "NONE", "days": None, "months": None, "period": None, "on": None},
         "adjustmentApprovalAbove": [],
+        "expiryNoticeDays": [30, 7],
     }
     for given, kind in (
         ({"afterDays": 90}, {"kind": "AFTER", "days": 90}),
@@ -172,6 +175,25 @@ async def test_policies_are_set_one_by_one() -> None:
     assert (policy["returns"], policy["expiry"]["days"]) == ("WITHIN_BALANCE", 90)
     assert policy["adjustmentApprovalAbove"] == [{"unit": "POINT", "amount": 10}]
     assert (await decide(api, adjustmentApprovalAbove=[]))["policy"]["adjustmentApprovalAbove"] == []
+    for days in ([60, 14, 1], []):
+        assert (await decide(api, expiryNoticeDays=days))["policy"]["expiryNoticeDays"] == days
+    assert (await decide(api, returns="DEBT"))["policy"]["expiryNoticeDays"] == []
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "field"),
+    [
+        ([0], "INVALID_NUMBER", ["expiryNoticeDays", "0"]),
+        ([7, 366], "INVALID_NUMBER", ["expiryNoticeDays", "1"]),
+        ([7, 7], "DUPLICATE", ["expiryNoticeDays", "1"]),
+        ([1, 2, 3, 4, 5, 6], "TOO_MANY", ["expiryNoticeDays"]),
+    ],
+)
+async def test_warnings_are_of_few_days_within_a_year(days: list[int], code: str, field: list[str]) -> None:
+    api = await open_api()
+    refused = await decide(api, expiryNoticeDays=days)
+    assert (refused["code"], refused["field"]) == (code, field)
+    assert (await decide(api, returns="DEBT"))["policy"]["expiryNoticeDays"] == [30, 7]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ async def test_the_inbox_is_read_in_pages_from_the_newest() -> None:
     partner, other = await scene.add_partner(), await scene.add_partner()
     posted = [await scene.post(partner, COMPLETED) for _ in range(5)]
     await scene.notify(*posted, await scene.post(other, COMPLETED))
-    read: list[int] = []
+    read: list[int | None] = []
     before = None
     while page := await inbox(scene, partner, before=before, limit=2):
         read += [message.transaction_id for message in page]
