@@ -44,7 +44,7 @@ from push.deliveries import LEASE, deliver_due
 from push.devices import register_device
 from tests.invariants import check_audit, check_invariants
 from tests.ledger import capture_hold, hold_points, release_hold
-from tests.properties.setting import add_partners, make_setting
+from tests.properties.making import add_partners, make_setting
 from tests.services.imports.taking import MAPPING, rows
 from tests.world import NOW, World, back, line, return_of, sale
 

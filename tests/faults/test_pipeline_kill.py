@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.recorder import BATCHES, SHOPS, make_batches
 from tests.invariants import check_invariants
-from tests.properties.setting import add_partners, make_setting
+from tests.properties.making import add_partners, make_setting
 from tests.world import World
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -17,7 +17,7 @@ from leaderboards.rules import Grouping
 from leaderboards.service import LeaderboardInput, create_leaderboard
 from metrics.rules import Measure
 from metrics.windows import Period
-from tests.properties.setting import add_partners
+from tests.properties.making import add_partners
 from tests.servers import ROLE
 from tests.soak.clients import PARTNERS, Client, Tally
 from tests.soak.site import KEY, Site
