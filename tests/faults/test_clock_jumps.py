@@ -76,8 +76,12 @@ async def check(world: World) -> None:
 
 
 async def meters_of(world: World) -> dict[str, Any]:
+    """What counts, and what was granted for it. Points mature and expire by the clock, so wallets are left out."""
     found = await world.everything()
-    return {name: found[name] for name in ("meters", "parts", "wallets", "standings", "completions", "lines")}
+    counted = {
+        name: found[name] for name in ("meters", "parts", "usage", "standings", "completions", "lines")
+    }
+    return counted | {"granted": [lot[:4] for lot in found["lots"]]}
 
 
 async def test_a_clock_that_jumps_moves_no_meter_to_another_window(relayed: None) -> None:
