@@ -26,7 +26,7 @@ from game.tiering import catch_up
 from game.wallets import give, recall_lot
 from loyalty.earning.grants import Decision, Grant
 from loyalty.earning.shares import recallable, returned_share
-from loyalty.ledger.books import MOST, POINT, EntryKind, Transaction
+from loyalty.ledger.books import POINT, EntryKind, Transaction
 from loyalty.ledger.posting import tell
 from loyalty.tiers.rules import Tier
 from metrics.rules import ONE, MeterKey, Movement
@@ -88,7 +88,7 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
         return _take_back(state, draft, taken)
     tier, decision = _reckon(state, draft)
     for unit, points in decision.points.items():
-        if state.books.wallet(draft.partner_id, unit).total + points > MOST:
+        if points > state.books.wallet(draft.partner_id, unit).room:
             return Refusal("TOO_MANY_POINTS", "it would bring the wallet above 2^53 points", ("lines",))
     return _take_in(state, draft, tier, decision)
 

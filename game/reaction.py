@@ -106,6 +106,9 @@ def follow_mission(
         return
     last = _tell_advances(transaction, mission, progress.advances, root)
     if progress.verdict is Verdict.COMPLETED:
+        if mission.points > state.books.wallet(partner_id, POINT).room:
+            transaction.because.add("no_room", on=last, mission=mission.key, points=mission.points)
+            return
         if completion is None:
             completion = Completion(mission.id, partner_id, 0, transaction.posted_at)
             state.completions[mission.id, partner_id] = completion

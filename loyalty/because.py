@@ -32,6 +32,7 @@ The steps, and what they carry besides `step` and `on`:
     objective         mission, objective, current, target
     mission           mission, window, n
     mission_revoked   mission, window, n
+    no_room           mission, points: the wallet would hold more than it may, so the mission is not completed yet
     reward            points, unit
     badge             badge, level, and value, threshold where a metric awards it
     tier              from, to, value, threshold
@@ -78,6 +79,7 @@ STEPS = (
     "objective",
     "mission",
     "mission_revoked",
+    "no_room",
     "reward",
     "badge",
     "tier",

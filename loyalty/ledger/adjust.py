@@ -97,7 +97,7 @@ async def post(
     desk = await open_desk(connection, program_id=program_id, partner_id=holder.id, unit=unit, now=now)
     posted = desk.begin(f"adjust/{wanted.key}")
     step = _explain(posted.because, wanted, approved_by)
-    if desk.wallet.total + amount > MOST:
+    if amount > desk.wallet.room:
         raise Invalid("the wallet would hold more than 2^53", code="INVALID_AMOUNT", field=("amount",))
     if amount > 0:
         step = _give(desk, posted, holder, amount=amount, on=step)

@@ -124,6 +124,11 @@ class Wallet:
         """All that is the partner's: what may become available at most."""
         return self.available + self.pending + self.held
 
+    @property
+    def room(self) -> int:
+        """How much more it may hold."""
+        return MOST - self.total
+
 
 Basis: TypeAlias = list[tuple[int, str]]
 """Weights of the activity's lines, as decimal strings: by them a return takes back its share."""

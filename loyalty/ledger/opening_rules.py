@@ -158,7 +158,7 @@ class Opening:
             return Refusal("PARTNER_CLOSED", "the partner is closed", ("partner",))
         if refusal := check_days(given, today=local_day(self.now, holder.time_zone)):
             return refusal
-        if self.books.wallet(holder.id, given.unit).total + given.points > MOST:
+        if given.points > self.books.wallet(holder.id, given.unit).room:
             return Refusal("TOO_MANY_POINTS", "the wallet would hold 2^53 points or more", ("points",))
         return None
 

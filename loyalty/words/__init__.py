@@ -108,6 +108,7 @@ _VALUES: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "objective": _carried("current"),
     "mission": _carried("mission"),
     "mission_revoked": _carried("mission"),
+    "no_room": _carried("points"),
     "reward": _carried("points"),
     "badge": _carried("level"),
     "tier": _carried("to"),

@@ -201,6 +201,13 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "mission": ("Mission", _mission),
+    "no_room": (
+        "No room",
+        lambda s, say: (
+            f"The {say.points(s['points'])} of {say.name('mission', s['mission'])} "
+            "would bring the wallet above what it can hold"
+        ),
+    ),
     "mission_revoked": (
         "Mission undone",
         lambda s, say: f"{say.name('mission', s['mission'])} is no longer completed",

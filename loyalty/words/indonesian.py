@@ -188,6 +188,13 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "mission": ("Misi", _mission),
+    "no_room": (
+        "Tidak cukup ruang",
+        lambda s, say: (
+            f"{say.points(s['points'])} dari {say.name('mission', s['mission'])} "
+            "akan membuat dompet melebihi batasnya"
+        ),
+    ),
     "mission_revoked": (
         "Misi dibatalkan",
         lambda s, say: f"{say.name('mission', s['mission'])} tidak lagi selesai",

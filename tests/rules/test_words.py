@@ -87,6 +87,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"mission": "autumn", "window": "2026-11", "n": 2},
     ],
     "mission_revoked": [{"mission": "autumn", "window": "once", "n": 1}],
+    "no_room": [{"mission": "autumn", "points": 500}],
     "reward": [{"points": 500, "unit": "POINT"}],
     "badge": [{"badge": "star", "level": 1}, {"badge": "star", "level": 2, "value": "20", "threshold": "15"}],
     "tier": [

@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from activity.rules import MAX_LINES, MAX_TEXT, RETURN, ActivityInput, LineInput, LineReference
 from game.pipeline import WrongSize
+from loyalty.ledger.adjust import adjust_points
+from loyalty.ledger.books import MOST
 from metrics.rules import Measure
 from metrics.windows import Period
 from partners.service import ProductInput
@@ -220,4 +223,33 @@ async def test_more_points_than_a_wallet_can_hold_refuse_their_item_alone(world:
     refused, taken = await world.record(huge, sale("small", "shop", [line("tea", 1, 1)]))
     assert (refused.status, refused.code, refused.field) == ("REJECTED", "TOO_MANY_POINTS", ("lines",))
     assert taken.status == "RECORDED"
+    await check_invariants(world.program_id)
+
+
+async def test_a_mission_whose_reward_has_no_room_waits_and_says_so() -> None:
+    world = await make_world()
+    await world.count("sales", Measure.COUNT)
+    await world.mission("rich", {"sales": 1}, points=MOST)
+
+    async def adjust(amount: int) -> None:
+        await adjust_points(
+            program_id=world.program_id,
+            partner="shop",
+            amount=amount,
+            reason="test",
+            idempotency_key=str(amount),
+            actor="tests",
+            now=NOW,
+        )
+
+    await adjust(10)
+    await world.accept(sale("a1", "shop"))
+    (row,) = await world.rows(
+        "SELECT because::text FROM ledger_transaction WHERE program_id = $1 AND key ~ 'activity'"
+    )
+    assert orjson.loads(row["because"])[-1] == {"step": "no_room", "on": 1, "mission": "rich", "points": MOST}
+    assert await world.completions("shop") == {}
+    await adjust(-10)
+    await world.accept(sale("a2", "shop"))
+    assert (await world.wallet("shop")).available == MOST
     await check_invariants(world.program_id)
