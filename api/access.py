@@ -53,11 +53,14 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     )
     | _fields(PROGRAM, "metrics earningRules earningRuleVersions segments programPolicy tierReviews")
     | _fields(ADJUSTING, "adjustments liability")
+    | _fields(ADJUSTING | SENDING, "holds")
     | _fields(READING | SENDING, "activity activityExplain")
     | _fields(PROGRAM | SENDING, "earningPreview")
     | _fields(IMPORTING, "import imports"),
     "Mutation": _fields(
-        SENDING, "activityRecord regionUpsert partnerUpsert productUpsert importCreate importResume"
+        SENDING,
+        "activityRecord regionUpsert partnerUpsert productUpsert importCreate importResume pointsHold holdCapture "
+        "holdRelease",
     )
     | _fields(
         DESIGNING,
@@ -79,7 +82,9 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Partner": _fields(ALL, "id code name kind region status timeZone locale joinedOn")
     | _fields(READING, "wallet tier tierHistory missions badges standings inbox"),
     **_page("Partner", READING),
-    "Wallet": _fields(READING, "unit available pending held debt expiring entries"),
+    "Wallet": _fields(READING, "unit available pending held debt expiring entries holds"),
+    "Hold": _fields(READING | SENDING, "id partnerCode unit amount purpose state captured heldAt endedAt"),
+    **_page("Hold", READING | SENDING),
     "ExpiringPoints": _fields(READING, "amount expiresAt"),
     "LedgerEntry": _fields(READING, "id kind bucket amount balanceAfter occurredAt postedAt because"),
     **_page("LedgerEntry", READING),
@@ -191,6 +196,9 @@ ACCESS: Final[Mapping[str, Mapping[str, Roles]]] = {
     "Liability": _fields(ADJUSTING, "unit asOf timeZone available pending held total debt months csvUrl"),
     "LiabilityMonth": _fields(ADJUSTING, "month available pending held total"),
     "PointsAdjustPayload": _fields(ADJUSTING, "entries adjustment"),
+    "PointsHoldPayload": _fields(SENDING, "hold"),
+    "HoldCapturePayload": _fields(SENDING, "hold"),
+    "HoldReleasePayload": _fields(SENDING, "hold"),
     "AdjustmentApprovePayload": _fields(ADJUSTING, "adjustment"),
     "AdjustmentRejectPayload": _fields(ADJUSTING, "adjustment"),
     "Adjustment": _fields(

@@ -21,6 +21,7 @@ from game.missions.queries import MissionRow, Progress, load_progress
 from game.missions.states import MissionState, state_of
 from leaderboards.queries import BoardView, list_leaderboards
 from loyalty.earning.queries import load_budgets
+from loyalty.ledger.hold_queries import Hold, list_holds_of_wallets
 from loyalty.ledger.queries import (
     EntryRow,
     ExpiringRow,
@@ -48,7 +49,7 @@ ExpiringKey: TypeAlias = tuple[int, str, int]
 """(partner id, unit, within how many days)."""
 
 EntriesKey: TypeAlias = tuple[int, str, int | None, int]
-"""(partner id, unit, below which version, how many)."""
+"""(partner id, unit, below which version or hold, how many)."""
 
 InboxKey: TypeAlias = tuple[int, int | None, int]
 """(partner id, below which message, how many)."""
@@ -123,6 +124,12 @@ class Loaders:
         """Pages of wallets' entries."""
 
         return _pages(partial(list_entries, program_id=self._context.program_id))
+
+    @cached_property
+    def holds(self) -> DataLoader[EntriesKey, list[Hold]]:
+        """Pages of wallets' holds."""
+
+        return _pages(partial(list_holds_of_wallets, program_id=self._context.program_id))
 
     @cached_property
     def posted(self) -> DataLoader[int, list[EntryRow]]:

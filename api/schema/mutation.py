@@ -6,6 +6,7 @@ from api.schema.activity import ActivityMutation
 from api.schema.adjustment import AdjustmentMutation
 from api.schema.badge import BadgeMutation
 from api.schema.device import DeviceMutation
+from api.schema.hold import HoldMutation
 from api.schema.imports import ImportMutation
 from api.schema.leaderboard import LeaderboardMutation
 from api.schema.metric import MetricMutation
@@ -38,6 +39,7 @@ class Mutation(
     LeaderboardMutation,
     PointsMutation,
     AdjustmentMutation,
+    HoldMutation,
     PolicyMutation,
     UnitMutation,
     DeviceMutation,

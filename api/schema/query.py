@@ -10,6 +10,7 @@ from api.schema.activity import ActivityQuery
 from api.schema.adjustment import AdjustmentQuery
 from api.schema.badge import BadgeQuery
 from api.schema.explanation import ExplanationQuery
+from api.schema.hold import HoldQuery
 from api.schema.imports import ImportQuery
 from api.schema.leaderboard import Leaderboard
 from api.schema.liability import LiabilityQuery
@@ -101,6 +102,7 @@ class Query(
     UnitQuery,
     PolicyQuery,
     AdjustmentQuery,
+    HoldQuery,
     LiabilityQuery,
 ):
     pass

@@ -11,6 +11,7 @@ import strawberry
 from api.context import Context, Info
 from api.ids import global_id, read_cursor
 from api.schema.because import Because, told
+from api.schema.hold import Hold
 from api.schema.node import Node
 from api.schema.paging import Connection, connect, page_size
 from api.schema.scalars import BigInt
@@ -105,6 +106,14 @@ class Wallet:
             after=after,
             key=lambda row: row.version,
             node=lambda row: LedgerEntry.of(row, context),
+        )
+
+    @strawberry.field(description="What was reserved of it, and what became of that. Newest first.")
+    async def holds(self, info: Info, first: int | None = None, after: str | None = None) -> Connection[Hold]:
+        context, size, below = info.context, page_size(first), read_cursor(after, int)
+        rows = await context.loaders.holds.load((self.row.partner_id, self.unit, below, size + 1))
+        return connect(
+            rows, size=size, after=after, key=lambda row: row.id, node=lambda row: Hold.of(row, context)
         )
 
     @classmethod

@@ -21,13 +21,10 @@ from loyalty.ledger.desk import (
     lock_holder,
     open_desk,
 )
+from loyalty.ledger.hold_queries import HoldState
 from loyalty.ledger.holding import capture, hold, release, split
 from loyalty.ledger.posting import Parts, total
 from loyalty.ledger.units import check_unit
-
-OPEN: Final = "OPEN"
-CAPTURED: Final = "CAPTURED"
-RELEASED: Final = "RELEASED"
 
 ADD: Final = """
 INSERT INTO hold (program_id, id, partner_id, unit, amount, purpose, actor, held_at)
@@ -125,7 +122,7 @@ async def end_hold(
     check_texts(idempotencyKey=idempotency_key)
     found = await connection.fetchrow(PARTNER, program_id, hold_id)
     if found is None:
-        raise NotFound("there is no such hold", code="UNKNOWN_HOLD", field=("hold",))
+        raise NotFound("there is no such hold", code="UNKNOWN_HOLD", field=("id",))
     holder = await lock_holder(connection, program_id=program_id, partner=found["code"])
     key = f"{'release' if captured == 0 else 'capture'}/{idempotency_key}"
     row = await connection.fetchrow(LOAD, program_id, hold_id)
@@ -136,8 +133,8 @@ async def end_hold(
         if row["ended_by"] != before:
             raise IdempotencyConflict("the key was used for another hold", field=("idempotencyKey",))
         return Posted(hold_id, before, is_new=False)
-    if row["state"] != OPEN:
-        raise HoldEnded(f"the hold was {row['state'].lower()} before", field=("hold",))
+    if row["state"] != HoldState.OPEN:
+        raise HoldEnded(f"the hold was {row['state'].lower()} before", field=("id",))
     amount = row["amount"] if captured is None else captured
     if not 0 <= amount <= row["amount"]:
         message = f"amount must not be below 0, and {row['amount']} at most"
@@ -150,7 +147,7 @@ async def end_hold(
     posted_id = _end(desk, key, parts, amount, asked | {"actor": actor})
     await desk.save(connection)
     failpoints.reach("holds.ended")
-    state = CAPTURED if amount else RELEASED
+    state = HoldState.CAPTURED if amount else HoldState.RELEASED
     await connection.execute(END, program_id, hold_id, state, amount, posted_id, now)
     return Posted(hold_id, posted_id, is_new=True)
 

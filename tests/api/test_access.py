@@ -12,6 +12,7 @@ from loyalty.ledger.configuring import set_policies
 from loyalty.ledger.policies import Policies
 from metrics.rules import Measure
 from tests.api.door import Api, open_api
+from tests.ledger import hold_points
 from tests.services.imports.taking import MAPPING, begin
 from tests.world import NOW, World, sale
 
@@ -42,6 +43,10 @@ QUERIES: Final[dict[str, tuple[str, str]]] = {
     "programPolicy": ("{ programPolicy { returns expiry { kind } } }", "MARKETER FINANCE ADMIN"),
     "liability": ("{ liability { total debt months { month total } csvUrl } }", "FINANCE ADMIN"),
     "adjustments": ("{ adjustments { edges { node { id entries { amount } } } } }", "FINANCE ADMIN"),
+    "holds": (
+        "{ holds(states: [OPEN]) { edges { node { id partnerCode amount state } } } }",
+        "FINANCE ADMIN INTEGRATION",
+    ),
     "metrics": ("{ metrics { key } }", "MARKETER FINANCE ADMIN"),
     "earningRuleVersions": ('{ earningRuleVersions(key: "base") { version } }', "MARKETER FINANCE ADMIN"),
     "earningRules": ("{ earningRules { key } }", "MARKETER FINANCE ADMIN"),
@@ -78,7 +83,15 @@ MISSION: Final = {
 SENDERS: Final = "INTEGRATION ADMIN"
 OF_AN_ADJUSTMENT: Final = "the id of an adjustment that awaits approval"
 OF_ANOTHER: Final = "the id of another one"
+OF_A_HOLD: Final = "the id of an open hold"
+OF_ANOTHER_HOLD: Final = "the id of another open hold"
 OF_AN_IMPORT: Final = "the id of an import of the program"
+NAMED: Final = {
+    "Adjustment": (OF_AN_ADJUSTMENT, OF_ANOTHER),
+    "Hold": (OF_A_HOLD, OF_ANOTHER_HOLD),
+    "Import": (OF_AN_IMPORT,),
+}
+"""Placeholders for ids, by type, in the order in which their rows are made."""
 DESIGNERS: Final = "MARKETER ADMIN"
 MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "activityRecord": ({"activities": [ACTIVITY]}, SENDERS),
@@ -125,6 +138,12 @@ MUTATIONS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     ),
     "adjustmentApprove": ({"id": OF_AN_ADJUSTMENT}, "FINANCE ADMIN"),
     "adjustmentReject": ({"id": OF_ANOTHER, "reason": "no proof"}, "FINANCE ADMIN"),
+    "pointsHold": (
+        {"partner": "shop", "amount": 1, "purpose": "a kettle", "idempotencyKey": "h1"},
+        SENDERS,
+    ),
+    "holdCapture": ({"id": OF_A_HOLD, "idempotencyKey": "h2"}, SENDERS),
+    "holdRelease": ({"id": OF_ANOTHER_HOLD, "idempotencyKey": "h3"}, SENDERS),
     "programPolicySet": ({"returns": "WITHIN_BALANCE"}, "ADMIN"),
     "unitCreate": ({"code": "IDR", "name": "Rupiah", "currency": "IDR", "digits": 2}, "ADMIN"),
     "importCreate": (
@@ -152,6 +171,15 @@ async def furnish(api: Api) -> None:
             reason="a gift",
             idempotency_key=key,
             actor="somebody else",
+            now=NOW,
+        )
+        await hold_points(
+            program_id=program_id,
+            partner="shop",
+            amount=3,
+            purpose="a kettle",
+            idempotency_key=key,
+            actor="a till",
             now=NOW,
         )
 
@@ -198,13 +226,13 @@ async def change(api: Api, role: Role, name: str) -> dict[str, Any]:
     type_name = name[0].upper() + name[1:]
     document = f"mutation ($input: {type_name}Input!) {{ {name}(input: $input) {{ __typename }} }}"
     given = MUTATIONS[name][0]
-    if OF_AN_IMPORT in given.values():
-        (row,) = await api.world.rows("SELECT min(id) FROM import WHERE program_id = $1")
-        given = {"id": global_id("Import", api.program, row[0])}
-    for place, name in enumerate((OF_AN_ADJUSTMENT, OF_ANOTHER)):
-        if name in given.values():
-            rows = await api.world.rows("SELECT id FROM adjustment WHERE program_id = $1 ORDER BY id")
-            given = {**given, "id": global_id("Adjustment", api.program, rows[place]["id"])}
+    for type_name, named in NAMED.items():
+        for place, name in enumerate(named):
+            if name in given.values():
+                rows = await api.world.rows(
+                    f"SELECT id FROM {type_name.lower()} WHERE program_id = $1 ORDER BY id"
+                )
+                given = {**given, "id": global_id(type_name, api.program, rows[place]["id"])}
     return await api.answer(role, document, {"input": given}, claims={"subject": "somebody"})
 
 

@@ -125,7 +125,9 @@ async def _compare_messages(program_id: int) -> list[str]:
         ids = [row["id"] for row in await connection.fetch(TRANSACTIONS, program_id)]
         happened = await load_happenings(connection, [OutboxRow(program_id, [], ids)])
         told = Counter(tuple(row) for row in await connection.fetch(TOLD, program_id))
-    wanted = {(one.transaction_id, one.facts[0]) for each in happened for one in write_messages(each, names={})}
+    wanted = {
+        (one.transaction_id, one.facts[0]) for each in happened for one in write_messages(each, names={})
+    }
     return [
         f"{len(pairs)} messages {what}"
         for what, pairs in {"are missing": wanted - told.keys(), "too many": told.keys() - wanted}.items()
