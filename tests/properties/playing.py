@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from activity.rules import ActivityInput
 from tests.properties.earning_model import usage
 from tests.properties.model import Program, Shop
-from tests.properties.setting import CHANGES, INSTANTS, PACKS, SETTING, Rule
+from tests.properties.setting import CHANGES, INSTANTS, PACKS, SETTING, ZONES, Rule
 from tests.world import World, activity, back, line, return_of
 
 Result = TypeVar("Result")
@@ -55,6 +55,7 @@ lines: Final = st.lists(
     st.tuples(st.sampled_from(SKUS), quantities, amounts, st.integers(0, 3)), min_size=1, max_size=3
 )
 """What is sold, how much of which unit (the number chooses among the product's), and for how much."""
+some_zones: Final = st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True)
 Packs = Mapping[str, Mapping[str, Decimal]]
 BUDGETS: Final = """
 SELECT r.key, b.budget, b.spent
@@ -101,7 +102,7 @@ class Play:
             sold = data.draw(lines, label="lines") if what != "visit" else []
             return self.sell(
                 code,
-                data.draw(st.sampled_from(self.instants), label="at"),
+                data.draw(st.sampled_from([*self.instants, *[self.program.now] * 4]), label="at"),
                 sold,
                 "VISIT" if what == "visit" else "SALE",
             )

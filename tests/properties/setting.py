@@ -107,7 +107,6 @@ PACKS: Final[tuple[Mapping[str, Mapping[str, Decimal]], ...]] = (
 
 BOTH = ("SALE", "VISIT")
 TEA, DRINKS = frozenset({"tea"}), frozenset({"tea", "coffee"})
-WEEKEND = frozenset({6, 7})
 BANDS = ((D(0), D(0)), (D(2), D(3)), (D(20), D("0.5")))
 BOOSTS = {"shops": D("0.3"), "climbers": D("1.5")}
 
@@ -138,18 +137,20 @@ SETTING: Final = Setting(
             "AMOUNT",
             D(3),
             step=D(10),
-            weekdays=WEEKEND,
-            hours=(20, 6),
+            weekdays=frozenset({6}),
+            hours=(18, 6),
             caps={"DAY": 9},
             group="one",
             priority=2,
         ),
-        "risen": Rule("SALE", "ACTIVITY", D(3), boosts=BOOSTS, nth=(2, True, "DAY"), group="one", priority=1),
+        "risen": Rule(
+            "SALE", "ACTIVITY", D(3), boosts=BOOSTS, nth=(2, True, "PARTNER"), group="one", priority=1
+        ),
         "slow": Rule("SALE", "AMOUNT", D("0.5"), basket=(D(10), D(80)), lock_days=24, good_days=1),
         "brief": Rule(
             "SALE", "QUANTITY", D(2), good_days=2, tier_multiplier=False, budget=50, caps={"DAY": 12}
         ),
-        "call": Rule("VISIT", "ACTIVITY", D(4), lock_days=3, nth=(1, False, "DAY"), caps={"MONTH": 10}),
+        "call": Rule("VISIT", "ACTIVITY", D(4), lock_days=3, nth=(1, False, "DAY"), caps={"MONTH": 7}),
     },
     segments={"shops": frozenset(), "climbers": frozenset({"silver", "gold"})},
     ladder=("earned", Period.MONTHLY),

@@ -23,8 +23,8 @@ from loyalty.ledger.opening import OpeningBalance, open_balances
 from loyalty.ledger.turning import turn_lots_of
 from tests.invariants import check_audit, check_invariants
 from tests.properties.making import add_partners, change, end, make_setting, pack
-from tests.properties.playing import Play, compare, in_thread, profile
-from tests.properties.setting import PACKS, SETTING, ZONES
+from tests.properties.playing import Play, compare, in_thread, profile, some_zones
+from tests.properties.setting import PACKS, SETTING
 from tests.world import NOW, World
 
 LAST: Final = NOW + timedelta(days=7)
@@ -53,16 +53,22 @@ class Machine(RuleBasedStateMachine):
         self.adjustments = 0
         self.openings = 0
 
-    @initialize(count=st.integers(1, 3))
-    def open_shops(self, count: int) -> None:
-        self.play = Play({zone: zone for zone in ZONES[:count]})
+    @initialize(zones=some_zones)
+    def open_shops(self, zones: list[str]) -> None:
+        self.play = Play({zone: zone for zone in zones})
         self.world = self.wait(make_setting())
         self.wait(add_partners(self.world, self.play.zones))
 
-    @rule(data=st.data(), size=st.integers(1, 5))
+    @rule(data=st.data(), size=st.integers(1, 8))
     def record(self, data: st.DataObject, size: int) -> None:
         batch = [self.play.draw(data) for _ in range(size)]
         self.wait(self.world.accept(*batch))
+        self.wait(compare(self.world, self.play))
+
+    @rule(data=st.data(), size=st.integers(1, 4))
+    def record_singly(self, data: st.DataObject, size: int) -> None:
+        for _ in range(size):
+            self.wait(self.world.accept(self.play.draw(data)))
         self.wait(compare(self.world, self.play))
 
     @precondition(lambda self: self.play.made)
@@ -124,16 +130,15 @@ class Machine(RuleBasedStateMachine):
         self.play.packs = PACKS[1 - PACKS.index(self.play.packs)]
         self.wait(pack(self.world, self.play.packs))
 
-    @rule(data=st.data())
-    def change(self, data: st.DataObject) -> None:
-        """What occurs from then on goes by the new version; what occurred before, however late, by that of then."""
-        self.wait(change(self.world, *self.play.change(data)))
-
-    @precondition(lambda self: len(self.play.program.rules.ended) < 3)
-    @rule(key=st.sampled_from(list(SETTING.rules)))
-    def end(self, key: str) -> None:
-        self.play.program.rules.ended.setdefault(key, self.play.program.now)
-        self.wait(end(self.world, key))
+    @rule(data=st.data(), ends=st.booleans())
+    def change(self, data: st.DataObject, ends: bool) -> None:
+        """What occurs from then on goes by the new version, or by none; what occurred before, however late, as then."""
+        if not ends:
+            self.wait(change(self.world, *self.play.change(data)))
+        elif len(self.play.program.rules.ended) < 3:
+            key = data.draw(st.sampled_from(list(SETTING.rules)))
+            self.play.program.rules.ended.setdefault(key, self.play.program.now)
+            self.wait(end(self.world, key))
 
     @precondition(lambda self: self.play.program.now < LAST)
     @rule(hours=st.sampled_from([5, 30, 60]), is_late=st.booleans())

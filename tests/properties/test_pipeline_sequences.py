@@ -13,8 +13,8 @@ from game.review import review_program
 from tests.invariants import check_audit, check_invariants
 from tests.properties.earning_model import usage
 from tests.properties.making import add_partners, change, make_setting, watch
-from tests.properties.playing import BUDGETS, Play, compare, in_thread, profile
-from tests.properties.setting import SETTING, ZONES
+from tests.properties.playing import BUDGETS, Play, compare, in_thread, profile, some_zones
+from tests.properties.setting import SETTING
 from tests.world import World
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -24,8 +24,7 @@ Wait = Callable[[Any], Any]
 
 def open_play(wait: Wait, data: st.DataObject, *worlds: World) -> Play:
     """Shops in these worlds, of which nobody has heard before."""
-    zones = ZONES[: data.draw(st.integers(1, 3), label="shops")]
-    play = Play({zone: zone for zone in zones})
+    play = Play({zone: zone for zone in data.draw(some_zones, label="shops")})
     for world in worlds:
         wait(add_partners(world, play.zones))
     return play
