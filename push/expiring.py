@@ -60,25 +60,35 @@ WHERE c.comes_up > $2 AND c.comes_up <= $3
 ON CONFLICT DO NOTHING
 """
 
-# All that is noted of the next partners, and what is left of it: nothing, where it was spent or put off meanwhile.
-# What a return took for a lot elsewhere does not expire with it.
+# All that is noted of the next partners after $3, and what is left of it: nothing, where it was spent or put off.
+# What a return took for a lot elsewhere does not expire with it. Each partner's open lots are read once.
 UNTOLD: Final = """
 WITH page AS MATERIALIZED (
-    SELECT DISTINCT partner_id FROM expiry_notice WHERE program_id = $1 AND NOT told ORDER BY partner_id LIMIT $2
+    SELECT DISTINCT partner_id FROM expiry_notice WHERE program_id = $1 AND NOT told AND partner_id > $3
+    ORDER BY partner_id LIMIT $2
+), noted AS MATERIALIZED (
+    SELECT * FROM expiry_notice
+    WHERE program_id = $1 AND NOT told AND partner_id > $3 AND partner_id <= (SELECT max(partner_id) FROM page)
+    FOR UPDATE SKIP LOCKED
+), remains AS MATERIALIZED (
+    SELECT l.partner_id, l.unit, l.expires_at, sum(l.amount)::bigint AS amount
+    FROM page CROSS JOIN LATERAL (
+        SELECT o.partner_id, o.unit, CASE WHEN o.sliding THEN w.idle_until ELSE o.expires_at END AS expires_at,
+               least(o.remaining, o.granted - o.expired - o.recalled) AS amount
+        FROM lot o JOIN wallet w ON w.program_id = $1 AND w.partner_id = o.partner_id AND w.unit = o.unit
+        WHERE o.program_id = $1 AND o.partner_id = page.partner_id AND o.remaining + o.held > 0
+            AND o.remaining > 0 AND o.matured
+    ) l
+    GROUP BY l.partner_id, l.unit, l.expires_at
 )
-SELECT n.program_id, n.partner_id, n.unit, n.expires_on, n.lead_days, n.expires_at,
+SELECT n.program_id, n.partner_id, n.unit, n.expires_on, n.lead_days, n.expires_at, coalesce(r.amount, 0) AS amount,
        coalesce(p.time_zone, g.time_zone) AS time_zone, p.locale, g.locale AS program_locale,
-       g.settings -> 'messages' AS program_texts,
-       (SELECT coalesce(sum(least(l.remaining, l.granted - l.expired - l.recalled)), 0)::bigint
-        FROM lot l LEFT JOIN wallet w ON w.program_id = $1 AND w.partner_id = l.partner_id AND w.unit = l.unit
-        WHERE l.program_id = $1 AND l.partner_id = n.partner_id AND l.unit = n.unit AND l.remaining + l.held > 0
-        AND l.matured AND CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_at END = n.expires_at) AS amount
-FROM expiry_notice n
+       g.settings -> 'messages' AS program_texts
+FROM noted n
 JOIN partner p ON p.program_id = n.program_id AND p.id = n.partner_id
 JOIN program g ON g.id = n.program_id
-WHERE n.program_id = $1 AND NOT n.told AND n.partner_id IN (SELECT partner_id FROM page)
+LEFT JOIN remains r ON r.partner_id = n.partner_id AND r.unit = n.unit AND r.expires_at = n.expires_at
 ORDER BY n.partner_id, n.expires_on, n.unit, n.lead_days
-FOR UPDATE OF n SKIP LOCKED
 """
 TOLD: Final = """
 UPDATE expiry_notice n SET told = true
@@ -101,8 +111,9 @@ async def tell_expiring_of(program_id: int, *, now: datetime, is_phone_configure
     """Tell what has come up in a program by `now`."""
     await retrying(lambda: _note(program_id, now))
     failpoints.reach("expiring.noted")
-    while await retrying(lambda: _tell_page(program_id, now, is_phone_configured)):
-        pass
+    after: int | None = 0
+    while after is not None:
+        after = await retrying(lambda: _tell_page(program_id, after, now, is_phone_configured))  # noqa: B023
 
 
 async def _note(program_id: int, now: datetime) -> None:
@@ -118,19 +129,22 @@ async def _note(program_id: int, now: datetime) -> None:
         await connection.execute(MOVE_MARK, program_id, now)
 
 
-async def _tell_page(program_id: int, now: datetime, is_phone_configured: bool) -> int:
-    """Tell the next partners; how many notes that were."""
+async def _tell_page(
+    program_id: int, after: int | None, now: datetime, is_phone_configured: bool
+) -> int | None:
+    """Tell the next partners after one; the last of them, and None where there was none."""
     async with transaction() as connection:
-        rows = await connection.fetch(UNTOLD, program_id, PARTNERS_PER_PAGE)
+        rows = await connection.fetch(UNTOLD, program_id, PARTNERS_PER_PAGE, after)
         if not rows:
-            return 0
+            return None
         names = await _names_of_units(connection, rows)
         messages = list(_write(rows, names=names, now=now))
         await send_messages(connection, messages, now=now, is_phone_configured=is_phone_configured)
         keys = ("partner_id", "unit", "expires_on", "lead_days")
         await connection.execute(TOLD, program_id, *([row[key] for row in rows] for key in keys))
         failpoints.reach("expiring.written")
-        return len(rows)
+        last: int = rows[-1]["partner_id"]
+        return last
 
 
 async def _names_of_units(connection: Connection, rows: Sequence[asyncpg.Record]) -> Names:

@@ -169,3 +169,16 @@ async def test_the_inbox_is_read_in_pages_from_the_newest() -> None:
     assert read == posted[::-1]
     async with reading() as connection:
         assert await count_unread(connection, program_id=scene.program_id, partner_id=partner) == 5
+
+
+async def test_what_the_calendar_brings_waits_for_the_morning() -> None:
+    scene = await make_scene()
+    partner = await scene.add_partner()
+    await add_device(scene, partner, "a")
+    expired = {"type": "PointsPosted", "because": 0, "unit": "POINT", "amount": -5, "kind": "EXPIRE"}
+    midnight = NOW.replace(hour=17)  # in Jakarta
+    await scene.notify(await scene.post(partner, expired, COMPLETED, posted_at=midnight), now=midnight)
+    assert [(row["title"], row["due_at"] - midnight) for row in await scene.deliveries()] == [
+        ("5 points expired", timedelta(hours=8)),
+        ("Mission completed", timedelta(0)),
+    ]
