@@ -2,13 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
+import bench.world
 from base.clock import SystemClock
 from base.database import reading
 from bench.past import DAYS, GAP, fill
-from bench.world import LINES, PARTNERS, build, now, sales
+from bench.world import LINES, build, now, sales
 from game.pipeline import record
 from tests.invariants import check_audit
 
+PARTNERS = 400
+ROWS = 6_000
 GUARDS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
@@ -18,12 +23,15 @@ WHERE indrelid::regclass::text !~ '^pg_' ORDER BY 1, 2, 3
 """
 
 
-async def test_a_filled_past_is_true_and_goes_on(database: None, database_url: str) -> None:
+async def test_a_filled_past_is_true_and_goes_on(
+    database: None, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.world, "PARTNERS", PARTNERS)
     world = replace(await build("past", now=now()), partners=PARTNERS + 50)
     async with reading() as connection:
         guards = await connection.fetch(GUARDS)
 
-    await fill(database_url, world, lines=20_000)
+    await fill(database_url, world, lines=ROWS)
 
     async with reading() as connection:
         assert await connection.fetch(GUARDS) == guards
@@ -36,7 +44,7 @@ async def test_a_filled_past_is_true_and_goes_on(database: None, database_url: s
         )
     assert row is not None
     count, first, last = row
-    assert count == 20_000 // LINES
+    assert count == ROWS // LINES
     assert (last - first).days == DAYS - 1
     assert last <= world.began_at - GAP
     assert levels > 0
