@@ -12,14 +12,19 @@ from typing import Any, Final
 from base.database import Connection
 
 # By the month, in the zone $3, of the last day of what is left of lots; sliding lots end with their wallet's date. What
-# is owed by partners stands in every row, also where nothing else does.
+# stands in for what a return took elsewhere never expires. What is owed by partners stands in every row, also where
+# nothing else does.
 MONTHS: Final = """
 WITH ending AS (
-    SELECT CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_at END AS expires_at,
-           CASE WHEN l.matured THEN l.remaining ELSE 0 END AS available,
-           CASE WHEN l.matured THEN 0 ELSE l.remaining END AS pending, l.held
+    SELECT part.expires_at, CASE WHEN l.matured THEN part.remaining ELSE 0 END AS available,
+           CASE WHEN l.matured THEN 0 ELSE part.remaining END AS pending, part.held
     FROM lot l JOIN wallet w ON w.program_id = $1 AND w.partner_id = l.partner_id AND w.unit = l.unit
-    WHERE l.program_id = $1 AND l.unit = $2 AND l.remaining + l.held > 0
+    CROSS JOIN LATERAL (SELECT least(l.remaining, l.granted - l.expired - l.recalled) AS expiring) e
+    CROSS JOIN LATERAL (VALUES
+        (CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_at END, e.expiring, l.held),
+        (NULL, l.remaining - e.expiring, 0)
+    ) AS part (expires_at, remaining, held)
+    WHERE l.program_id = $1 AND l.unit = $2 AND l.remaining + l.held > 0 AND part.remaining + part.held > 0
 ), months AS (
     SELECT date_trunc('month', (expires_at - interval '1 microsecond') AT TIME ZONE $3)::date AS month,
            sum(available)::bigint AS available, sum(pending)::bigint AS pending, sum(held)::bigint AS held

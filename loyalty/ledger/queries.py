@@ -33,12 +33,13 @@ ORDER BY k.place, e.version DESC
 """
 # What of wallets expires after $5, each up to a moment of its own: by wallet and moment, the soonest first.
 EXPIRING: Final = """
-SELECT l.partner_id, l.unit, k.until, sum(l.remaining)::bigint AS amount, e.expires_at
+SELECT l.partner_id, l.unit, k.until, sum(e.amount)::bigint AS amount, e.expires_at
 FROM unnest($2::bigint[], $3::text[], $4::timestamptz[]) AS k (partner_id, unit, until)
 JOIN wallet w ON w.program_id = $1 AND w.partner_id = k.partner_id AND w.unit = k.unit
 JOIN lot l ON l.program_id = $1 AND l.partner_id = k.partner_id AND l.unit = k.unit AND l.remaining + l.held > 0
-CROSS JOIN LATERAL (SELECT CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_at END AS expires_at) e
-WHERE l.remaining > 0 AND l.matures_at <= $5 AND e.expires_at > $5 AND e.expires_at <= k.until
+CROSS JOIN LATERAL (SELECT CASE WHEN l.sliding THEN w.idle_until ELSE l.expires_at END AS expires_at,
+                           least(l.remaining, l.granted - l.expired - l.recalled) AS amount) e
+WHERE e.amount > 0 AND l.matures_at <= $5 AND e.expires_at > $5 AND e.expires_at <= k.until
 GROUP BY l.partner_id, l.unit, k.until, e.expires_at ORDER BY e.expires_at
 """
 OF_TRANSACTIONS: Final = """

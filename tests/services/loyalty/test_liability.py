@@ -7,9 +7,11 @@ import pytest
 from base.database import reading
 from loyalty.ledger.configuring import set_unit
 from loyalty.ledger.expiry import Expiry
+from loyalty.ledger.holds import Posted
 from loyalty.ledger.liability import Due, Liability, MonthDue, load_liability
+from loyalty.ledger.queries import load_expiring
 from loyalty.ledger.units import Unit
-from tests.ledger import give, hold_points, take_back
+from tests.ledger import give, hold_points, release_hold, take_back
 from tests.world import World, make_world
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -22,8 +24,8 @@ async def owed(world: World, *, unit: str = "POINT", time_zone: str = "UTC") -> 
         return await load_liability(connection, program_id=world.program_id, unit=unit, time_zone=time_zone)
 
 
-async def hold(world: World, partner: str, amount: int) -> None:
-    await hold_points(
+async def hold(world: World, partner: str, amount: int) -> Posted:
+    return await hold_points(
         program_id=world.program_id,
         partner=partner,
         amount=amount,
@@ -60,6 +62,30 @@ async def test_it_is_what_wallets_hold_by_the_month_in_which_it_expires() -> Non
     assert (found.due, found.due.total, found.debt) == (Due(175, 7, 80), 262, 20)
     rows = await world.rows(f"{HELD} WHERE program_id = $1")
     assert tuple(rows[0]) == (found.due.available, found.due.pending, found.due.held)
+
+
+async def test_what_a_return_took_elsewhere_expires_no_more() -> None:
+    """The lot was reserved when its return came, so others answered for it: as much of it stands in for them."""
+    world = await make_world()
+    lot = await give(world, "shop", 100, expiry=Expiry.with_day(date(2026, 12, 31)))
+    await give(world, "shop", 100)
+    held = await hold(world, "shop", 100)
+    await take_back(world, "shop", lot, 40)
+    await release_hold(
+        program_id=world.program_id,
+        hold_id=held.hold_id,
+        idempotency_key="r",
+        actor="tests",
+        now=world.clock.now(),
+    )
+    months = (await owed(world)).months
+    assert months == (MonthDue(60, 0, 0, date(2026, 12, 1)), MonthDue(100, 0, 0, None))
+    async with reading() as connection:
+        (row,) = await world.rows("SELECT partner_id FROM wallet WHERE program_id = $1")
+        now = world.clock.now()
+        key = (row["partner_id"], "POINT", now + timedelta(days=60))
+        found = await load_expiring(connection, program_id=world.program_id, keys=[key], now=now)
+    assert [one.amount for one in found[key]] == [60]
 
 
 async def test_months_are_those_of_the_zone() -> None:
