@@ -44,7 +44,7 @@ async def test_any_batching_gives_the_same() -> None:
     """Before rules change and time passes, and after."""
 
     def run(wait: Wait) -> None:
-        @profile(examples=10)
+        @profile(examples=8)
         @given(data=st.data())
         def check(data: st.DataObject) -> None:
             worlds = whole, cut = wait(make_setting()), wait(make_setting())
