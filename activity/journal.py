@@ -38,7 +38,7 @@ WHERE k.program_id = $1 AND k.source = w.source AND k.external_id = w.external_i
 
 ACTIVITY: Final = """
 SELECT a.id, a.partner_id, a.number, a.kind, a.source, a.external_id, a.occurred_at, a.posted_at, a.recorded_at,
-       a.local_date, a.time_zone, a.currency, a.reverses_id,
+       a.local_date, a.time_zone, a.currency, a.reverses_id, a.config_version,
        EXISTS (SELECT FROM activity r WHERE r.program_id = a.program_id AND r.reverses_id = a.id) AS is_reversed
 FROM activity a
 """
@@ -80,6 +80,7 @@ ACTIVITY_COLUMNS: Final = (
     "currency",
     "reverses_id",
     "attributes",
+    "config_version",
 )
 LINE_COLUMNS: Final = (
     "program_id",
@@ -215,6 +216,7 @@ async def _with_lines(
             currency=row["currency"],
             lines=tuple(lines[row["id"]]),
             reverses_id=row["reverses_id"],
+            config_version=row["config_version"],
         )
         of_lines = left[row["id"]]
         stands = (
@@ -266,4 +268,5 @@ def _activity(program_id: int, one: Activity) -> tuple[Any, ...]:
         one.currency,
         one.reverses_id,
         None if one.attributes is None else orjson.dumps(one.attributes).decode(),
+        one.config_version,
     )

@@ -127,6 +127,8 @@ class Activity:
     lines: tuple[Line, ...]
     reverses_id: int | None = None
     attributes: Mapping[str, Any] | None = None
+    config_version: int = 0
+    """The program's configuration that decided it."""
 
 
 class Share(NamedTuple):

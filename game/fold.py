@@ -28,6 +28,7 @@ from loyalty.earning.grants import Decision, Grant
 from loyalty.earning.shares import recallable, returned_share
 from loyalty.ledger.books import POINT, EntryKind, Transaction
 from loyalty.ledger.posting import tell
+from loyalty.tiers.marks import MarkKind
 from loyalty.tiers.rules import Tier
 from metrics.rules import ONE, MeterKey, Movement
 
@@ -79,8 +80,16 @@ def fold(state: State, draft: Draft) -> Transaction | Refusal:
 
     A refusal leaves the state as it was, but for what was due before it.
     """
+    caught_up = False
     if not state.waits_for_past:
-        catch_up(state, state.partners[draft.partner_id], now=draft.posted_at)
+        caught_up = catch_up(state, state.partners[draft.partner_id], now=draft.posted_at)
+    decided = _decide(state, draft)
+    if caught_up and isinstance(decided, Refusal):
+        state.mark_tier(draft.partner_id, MarkKind.REVIEWED, now=draft.posted_at)
+    return decided
+
+
+def _decide(state: State, draft: Draft) -> Transaction | Refusal:
     if draft.given.kind == RETURN:
         taken = resolve_return(draft.given, partner_id=draft.partner_id, originals=state.originals)
         if isinstance(taken, Refusal):
@@ -99,6 +108,8 @@ def _open(
     """The activity with its number in the journal, and the transaction for what it sets off."""
     partner = state.partners[draft.partner_id]
     partner.number += 1
+    if state.waits_for_past and state.plan.ladder is not None:
+        state.mark_tier(draft.partner_id, MarkKind.WAITED, now=draft.posted_at)
     given = draft.given
     activity = Activity(
         id=draft.activity_id,
@@ -116,6 +127,7 @@ def _open(
         lines=lines,
         reverses_id=reverses_id,
         attributes=given.attributes,
+        config_version=state.plan.version,
     )
     state.activities.append(activity)
     transaction = Transaction(

@@ -39,9 +39,10 @@ LOCK: Final = f"{PARTNERS} FOR NO KEY UPDATE OF p"
 VERSION: Final = "SELECT config_version FROM program WHERE id = $1"
 # Whether a past is being loaded into the program $2, at $1.
 PAST: Final = f"SELECT NOT ({NO_HISTORY}) FROM program p WHERE p.id = $2"  # noqa: S608  # a constant
-# How far the review of each unfilled series has come: the partners beyond it have only part of their past in it.
-UNFILLED: Final = """
-SELECT id, coalesce(reviewed_through, 0) FROM meter_series WHERE program_id = $1 AND filled_at IS NULL
+# How far the review of each series has come: beyond it, partners have only part of their past in those not filled.
+REVIEWED: Final = """
+SELECT id, coalesce(reviewed_through, 0), filled_at IS NOT NULL, reviewed_through IS NOT NULL
+FROM meter_series WHERE program_id = $1 AND (filled_at IS NULL OR reviewed_through IS NOT NULL)
 """
 COMPLETIONS: Final = """
 SELECT mission_id, partner_id, n, completed_at, revoked_at
@@ -137,7 +138,7 @@ async def load_state(
     counted = read_counters(program_id=program_id, keys=usage) if plan.earning.has_counters else ()
     (
         version,
-        unfilled,
+        reviewed,
         meters,
         parts,
         windows,
@@ -150,7 +151,7 @@ async def load_state(
     ) = await fetch_together(
         connection,
         Statement(VERSION, (program_id,)),
-        Statement(UNFILLED, (program_id,)),
+        Statement(REVIEWED, (program_id,)),
         read_meters(program_id=program_id, keys=wanted),
         read_parts(program_id=program_id, series=series, keys=wanted),
         _read_ladder_meters(plan, partner_ids),
@@ -173,7 +174,8 @@ async def load_state(
         completions={(row[0], row[1]): Completion(*row) for row in completions},
         awards={(row[1], row[0], row[2]): Award(*row) for row in awards},
         counters=build_counters(*used) if used else Counters({}, {}),
-        filled_through=dict(unfilled),
+        filled_through={row[0]: row[1] for row in reviewed if not row[2]},
+        due_through={row[0]: row[1] for row in reviewed if row[3]},
         waits_for_past=live_at is not None and past == [(True,)],
     )
     for key in state.meters:

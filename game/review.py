@@ -29,6 +29,7 @@ from game.saving import save_state
 from game.state import Before, Moment, PartnerState, State
 from game.tiering import catch_up, follow_tier
 from loyalty.ledger.books import Transaction
+from loyalty.tiers.marks import MarkKind
 from loyalty.tiers.reviews import Cause
 from metrics.counting import Counting
 from metrics.history import recount
@@ -55,6 +56,12 @@ WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3:
 ADVANCE: Final = """
 UPDATE meter_series SET reviewed_through = greatest(reviewed_through, $3)
 WHERE program_id = $1 AND id = ANY($2::bigint[])
+"""
+# What a replay of the past has to know: where in each partner's activities this came.
+KEEP: Final = """
+INSERT INTO past_review (program_id, reviewed_at, config_version, series_ids, filled_ids, partner_ids, numbers,
+                         last_partner)
+VALUES ($1, $2, $3, $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8)
 """
 DONE: Final = """
 UPDATE meter_series SET reviewed_through = NULL, filled_at = coalesce(filled_at, $3)
@@ -104,6 +111,9 @@ async def _review_page(program_id: int, now: datetime, ids_wanted: int) -> bool:
             _follow(state, partner_id, before.get(partner_id, {}), now)
         await save_state(connection, state)
         await connection.execute(ADVANCE, program_id, series, rows[-1]["id"])
+        numbers = [one.number for one in partners.values()]
+        kept = (now, plan.version, series, sorted(plan.unfilled), list(partners), numbers, rows[-1]["id"])
+        await connection.execute(KEEP, program_id, *kept)
         failpoints.reach("review.saved")
         return True
 
@@ -175,5 +185,12 @@ def _follow(state: State, partner_id: int, before: Before, now: datetime) -> Non
         series=series | moved(state, before, among=state.plan.badges_by_series),
     )
     follow_tier(state, transaction, partner, root, cause=Cause.CONFIGURED)
+    ladder = state.plan.ladder
+    if (
+        ladder is not None
+        and ladder.series_id in series
+        and (partner.number or partner_id in state.standings)
+    ):
+        state.mark_tier(partner_id, MarkKind.BEGAN, now=now, with_standing=True)
     if transaction.entries or transaction.facts:
         state.transactions.append(transaction)

@@ -16,6 +16,7 @@ from loyalty.ledger.service import (
     write_wallets,
 )
 from loyalty.tiers.changes import write_changes, write_reviews
+from loyalty.tiers.marks import write_marks
 from loyalty.tiers.standings import write_standings
 from metrics.meters import write_meters
 
@@ -83,6 +84,8 @@ def _write_tiers(state: State) -> Iterator[Statement]:
         yield write_changes(program_id=program_id, changes=state.tier_changes)
     if state.tier_reviews:
         yield write_reviews(program_id=program_id, reviews=state.tier_reviews)
+    if state.tier_marks:
+        yield write_marks(program_id=program_id, marks=state.tier_marks)
 
 
 def _write_completions(state: State) -> Statement:

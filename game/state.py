@@ -17,6 +17,7 @@ from loyalty.earning.counters import Counters
 from loyalty.earning.versions import EarningRule
 from loyalty.ledger.books import Books, Lot, Transaction
 from loyalty.tiers.changes import TierChange
+from loyalty.tiers.marks import MarkKind, TierMark, write_standing
 from loyalty.tiers.reviews import Review
 from loyalty.tiers.rules import Standing, Tier
 from metrics.history import occurred, reached_at
@@ -85,6 +86,8 @@ class State:
     """A past is being loaded beside this batch: what it renews or takes back must not have expired before its time."""
     filled_through: dict[int, int] = field(default_factory=dict)
     """Of the series that are being filled, the last partner whose past is in it."""
+    due_through: dict[int, int] = field(default_factory=dict)
+    """Of the series whose past is gone through again, the last partner for whom that is done."""
     originals: dict[tuple[str, str], Original] = field(default_factory=dict)
     history: dict[int, list[Original]] = field(default_factory=dict)
     """In the order of `occurred_at`."""
@@ -102,6 +105,7 @@ class State:
     transactions: list[Transaction] = field(default_factory=list)
     tier_changes: list[TierChange] = field(default_factory=list)
     tier_reviews: list[Review] = field(default_factory=list)
+    tier_marks: list[TierMark] = field(default_factory=list)
 
     def move(self, movements: Iterable[Movement], *, occurred_at: datetime, before: Before) -> None:
         """Take movements into the meters, and note in `before` where each stood."""
@@ -126,6 +130,18 @@ class State:
     def is_filled(self, series_id: int, partner_id: int) -> bool:
         """Whether the partner's meters of a series hold its past too. Where not, a review is on its way."""
         return partner_id <= self.filled_through.get(series_id, partner_id)
+
+    def is_due(self, series_id: int, partner_id: int) -> bool:
+        """Whether the past of a series is still to be gone through again for the partner."""
+        return partner_id > self.due_through.get(series_id, partner_id)
+
+    def mark_tier(
+        self, partner_id: int, kind: MarkKind, *, now: datetime, with_standing: bool = False
+    ) -> None:
+        """Keep that something decided about a partner's tier beside its activities."""
+        standing = self.standings.get(partner_id) if with_standing else None
+        stored = None if standing is None else write_standing(standing)
+        self.tier_marks.append(TierMark(partner_id, self.partners[partner_id].number, kind, now, stored))
 
     def note_ladder(self, key: MeterKey) -> None:
         """Remember a meter that the partner's tier goes by."""

@@ -20,6 +20,7 @@ from game.tiering import catch_up, give_by_hand
 from loyalty.because import Step
 from loyalty.ledger.books import Transaction
 from loyalty.ledger.desk import check_texts, find_posted
+from loyalty.tiers.marks import MarkKind
 from loyalty.tiers.rules import Override
 
 IDS: Final = 16
@@ -123,6 +124,7 @@ async def _apply(
     root = posted.because.add("tier_override", **step, actor=actor)
     give_by_hand(state, posted, partners[partner_id], override, root)
     state.transactions.append(posted)
+    state.mark_tier(partner_id, MarkKind.OVERRIDDEN, now=now, with_standing=True)
     await save_state(connection, state)
 
 

@@ -16,6 +16,7 @@ from game.loading import PlanMoved, check_version, load_state, lock_partners
 from game.plan import Plan, plans
 from game.saving import save_state
 from game.tiering import catch_up
+from loyalty.tiers.marks import MarkKind
 from partners.history import NO_HISTORY
 
 PARTNERS_PER_PAGE: Final = 200
@@ -84,6 +85,7 @@ async def _review(
     state = await load_state(connection, plan, ids=ids, partners=partners, keys=())
     failpoints.reach("tiers.loaded")
     for partner in partners.values():
-        catch_up(state, partner, now=now)
+        if catch_up(state, partner, now=now):
+            state.mark_tier(partner.view.id, MarkKind.REVIEWED, now=now)
     await save_state(connection, state)
     failpoints.reach("tiers.saved")

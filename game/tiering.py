@@ -25,17 +25,20 @@ from loyalty.tiers.reviews import (
 from loyalty.tiers.rules import Ladder, Override, Standing
 
 
-def catch_up(state: State, partner: PartnerState, *, now: datetime) -> None:
-    """Make the reviews of the partner's tier that are due: the job that makes them may be late."""
+def catch_up(state: State, partner: PartnerState, *, now: datetime) -> bool:
+    """Make the reviews of the partner's tier that are due: the job that makes them may be late.
+
+    Whether there were any. Who does it beside an activity that is accepted marks it (`loyalty.tiers.marks`).
+    """
     ladder = state.plan.ladder
     if ladder is None:
-        return
+        return False
     partner_id = partner.view.id
     standing = state.standings.get(partner_id)
     # One that an activity of the same batch began, and is not to be kept, begins anew: it has no reviews to tell of.
     if standing is None or not (standing.is_stored or standing.changed):
-        # While its past is gone through again, it begins there.
-        if ladder.is_reviewed and ladder.series_id not in state.plan.due:
+        # Until its past has been gone through again, it begins there.
+        if ladder.is_reviewed and not state.is_due(ladder.series_id, partner_id):
             standing = state.standings[partner_id] = Standing(0, None)
             begin(ladder, standing, _values(state, partner_id), _calendar(partner), now=now)
             standing.changed = False  # not to be kept before a meter of the ladder moves
@@ -45,6 +48,8 @@ def catch_up(state: State, partner: PartnerState, *, now: datetime) -> None:
             state.tier_reviews.append(review)
             if review.before != review.after:
                 _tell_review(state, ladder, partner, standing, review, now)
+        return True
+    return False
 
 
 def follow_tier(

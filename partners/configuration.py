@@ -24,7 +24,9 @@ FROM program WHERE id = $1 FOR NO KEY UPDATE
 HOLD_PARTNERS: Final = """
 SELECT count(*) FROM (SELECT FROM partner WHERE program_id = $1 ORDER BY id FOR NO KEY UPDATE) AS held
 """
-RAISE_VERSION: Final = "UPDATE program SET config_version = config_version + 1 WHERE id = $1"
+RAISE_VERSION: Final = (
+    "UPDATE program SET config_version = config_version + 1 WHERE id = $1 RETURNING config_version"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,10 @@ async def hold_activities(connection: Connection, program_id: int) -> None:
     await connection.execute(HOLD_PARTNERS, program_id)
 
 
-async def raise_config_version(connection: Connection, program_id: int) -> None:
-    """Tell the processes that what they compiled of the configuration is old."""
-    await connection.execute(RAISE_VERSION, program_id)
+async def raise_config_version(connection: Connection, program_id: int) -> int:
+    """Tell the processes that what they compiled of the configuration is old; the new version."""
+    version: int = await connection.fetchval(RAISE_VERSION, program_id)
+    return version
 
 
 async def configure(

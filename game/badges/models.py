@@ -15,6 +15,8 @@ class Badge(Model):
     series_id = fields.BigIntField(null=True)
     levels = fields.JSONField[list[str]](default=list, db_default=[])
     """Thresholds, rising, as decimal strings; `["1"]` for a badge without a metric."""
+    created_version = fields.BigIntField(default=0, db_default=0)
+    """The program's configuration that was the first to know it."""
     hidden = fields.BooleanField(default=False, db_default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
 

@@ -22,8 +22,8 @@ ONE_LEVEL: Final = ["1"]
 
 FIND: Final = "SELECT id, name, metric_id, levels, hidden FROM badge WHERE program_id = $1 AND key = $2"
 ADD: Final = """
-INSERT INTO badge (program_id, key, name, metric_id, series_id, levels, hidden, created_at)
-VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8) RETURNING id
+INSERT INTO badge (program_id, key, name, metric_id, series_id, levels, hidden, created_at, created_version)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9) RETURNING id
 """
 
 
@@ -100,6 +100,6 @@ async def _create(
             series_id = await ensure_series(connection, program_id=program.id, metric_id=metric_id, spec=spec)
             await revisit_series(connection, program_id=program.id, series_ids=[series_id])
         content = (badge.name, metric_id, series_id, orjson.dumps(levels).decode(), badge.hidden)
-        id_ = await connection.fetchval(ADD, program.id, badge.key, *content, now)
-        await raise_config_version(connection, program.id)
+        version = await raise_config_version(connection, program.id)
+        id_ = await connection.fetchval(ADD, program.id, badge.key, *content, now, version)
     return StoredBadge(id_, badge.key, badge.name, tuple(Decimal(level) for level in levels), badge.hidden)

@@ -18,6 +18,9 @@ class Mission(Model):
     published_at = fields.DatetimeField(null=True)
     ended_at = fields.DatetimeField(null=True)
     """With `published_at` and the dates, this gives the state: it is derived, never stored."""
+    published_version = fields.BigIntField(null=True)
+    ended_version = fields.BigIntField(null=True)
+    """The program's configuration that was the first to know of it: an audit decides again by these."""
     audience = fields.JSONField[dict[str, object]](default=dict, db_default={})
     rewards = fields.JSONField[list[dict[str, object]]](default=list, db_default=[])
     """`[{"points": 500}, {"badge": 7}]`: a badge by its id."""

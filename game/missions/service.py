@@ -56,8 +56,10 @@ FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::numeric[]) W
      AS g (key, label, metric_id, series_id, target, position)
 """
 SERIES: Final = "SELECT series_id FROM objective WHERE program_id = $1 AND mission_id = $2"
-PUBLISH: Final = "UPDATE mission SET published_at = $3 WHERE program_id = $1 AND id = $2"
-END: Final = "UPDATE mission SET ended_at = $3 WHERE program_id = $1 AND id = $2"
+PUBLISH: Final = (
+    "UPDATE mission SET published_at = $3, published_version = $4 WHERE program_id = $1 AND id = $2"
+)
+END: Final = "UPDATE mission SET ended_at = $3, ended_version = $4 WHERE program_id = $1 AND id = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,12 @@ async def publish_mission(*, program_id: int, key: str, now: datetime) -> Stored
             raise Invalid(f"the mission {key!r} has ended", code="MISSION_ENDED", field=["key"])
         if mission.published_at is not None:
             return mission
-        await connection.execute(PUBLISH, program.id, mission.id, now)
+        version = await raise_config_version(connection, program.id)
+        await connection.execute(PUBLISH, program.id, mission.id, now, version)
         series = await connection.fetch(SERIES, program.id, mission.id)
         await revisit_series(
             connection, program_id=program.id, series_ids=[row["series_id"] for row in series]
         )
-        await raise_config_version(connection, program.id)
         return replace(mission, published_at=now)
 
     return await configure(program_id, publish)
@@ -147,8 +149,8 @@ async def end_mission(*, program_id: int, key: str, now: datetime) -> StoredMiss
                 raise Invalid(f"the mission {key!r} is a draft", code="MISSION_NOT_PUBLISHED", field=["key"])
             case MissionState.ENDED:
                 return mission
-        await connection.execute(END, program.id, mission.id, now)
-        await raise_config_version(connection, program.id)
+        version = await raise_config_version(connection, program.id)
+        await connection.execute(END, program.id, mission.id, now, version)
         return replace(mission, ended_at=now)
 
     return await configure(program_id, end)

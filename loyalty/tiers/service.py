@@ -86,6 +86,13 @@ WHERE program_id = $1
 """
 # The same windows, reviewed at another time: have it found out.
 DATE_ANEW: Final = "UPDATE tier_standing SET review_at = to_timestamp(0) WHERE program_id = $1"
+# From here an audit climbs the new ladder, where no past is gone through again for it.
+MARK_STANDINGS: Final = """
+INSERT INTO tier_mark (program_id, partner_id, number, kind, made_at, standing)
+SELECT s.program_id, s.partner_id, p.activities, 'BEGAN', now(), to_jsonb(s) - 'program_id' - 'partner_id'
+FROM tier_standing s JOIN partner p ON p.program_id = s.program_id AND p.id = s.partner_id
+WHERE s.program_id = $1 ORDER BY s.partner_id
+"""
 RAISE_VERSIONS: Final = (
     "UPDATE partner SET version = version + 1 WHERE program_id = $1 AND id = ANY($2::bigint[])"
 )
@@ -147,6 +154,7 @@ async def _set(connection: Connection, program: LockedProgram, ladder: TierLadde
         await _begin_anew(connection, program.id, before=tuple(stands), after=_windows(metric, ladder))
     if not same_windows or [_step(tier) for tier in stored] != [_step(tier) for tier in ladder.tiers]:
         await _move_standings(connection, program.id, [tier.key for tier in stored], ladder)
+    await connection.execute(MARK_STANDINGS, program.id)
     await raise_config_version(connection, program.id)
     return await _tiers(connection, program.id)
 

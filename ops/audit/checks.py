@@ -16,11 +16,12 @@ from ops.audit.climbing import CLIMBED
 from ops.audit.counting import METERS, PARTS
 from ops.audit.journal import JOURNAL
 from ops.audit.outbox import OUTBOX
+from ops.audit.progress import PROGRESS
 from ops.audit.replaying import WALLETS
 from ops.audit.watchers import WATCHERS
 
 STANDING: Final[tuple[Check, ...]] = (*JOURNAL, *BOOKS, PARTS, *WATCHERS, *OUTBOX, *BOARDS)
-REPLAYS: Final[tuple[Check, ...]] = (METERS, WALLETS, CLIMBED)
+REPLAYS: Final[tuple[Check, ...]] = (METERS, WALLETS, CLIMBED, PROGRESS)
 CHECKS: Final[tuple[Check, ...]] = (*STANDING, *REPLAYS)
 
 

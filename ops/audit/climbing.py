@@ -1,180 +1,263 @@
-"""The tiers, climbed again: the journal in the order in which it was accepted, by the rules that decide live.
+"""The tiers, climbed again: all that happened to a partner in the order in which it was decided, by the live rules.
 
-Page by page of partners, each page a snapshot. Both the standing that is stored and the one that is climbed again are
-brought to the same present, as the job that reviews them may be late. Left out are partners that were there before
-the ladder was set as it stands, whose zone has changed since, or whose past was loaded at more than one time: the job
-may have reviewed them in between, which is not kept. So are ladders that count points.
+Where that brings it is where it stands, and the changes on the way are those of its history.
+
+Page by page of partners, each page a snapshot. A partner's climb begins where the past was last gone through again for
+the ladder, on the standing that was kept of it then (`loyalty.tiers.marks`); else with nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
-from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
-from activity.journal import load_originals
-from activity.returns import Original
-from activity.rules import RETURN, Activity
+from activity.rules import RETURN
 from base.database import reading, transaction
 from game.plan import Plan, load_plan
-from loyalty.tiers.periods import Calendar
-from loyalty.tiers.reviews import bring_up_to_date, follow
+from loyalty.tiers.marks import MarkKind, TierMark, read_standing
+from loyalty.tiers.reviews import Cause, begin, bring_up_to_date, follow, next_due
 from loyalty.tiers.rules import Ladder, Standing
 from loyalty.tiers.standings import build_standings, read_standings
-from metrics.counting import Counting, whole
+from metrics.counting import Counting
 from metrics.meters import Meters
-from metrics.rules import POINTS, Movement
+from metrics.rules import POINTS
 from ops.audit.check import SHOWN, Check, Finding
 from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.past import Happening, Past, count_points, load_pasts
 
-AT_ONCE: Final = timedelta(minutes=10)
-"""Between what is loaded of a past in one go."""
-LADDER: Final = "SELECT set_after FROM tier_ladder WHERE program_id = $1"
-ACTIVITIES: Final = "SELECT id FROM activity WHERE program_id = $1 AND partner_id = ANY($2::bigint[])"
-PARTNERS: Final = """
-SELECT p.id, p.code, p.created_at, p.joined_on, coalesce(p.time_zone, g.time_zone) AS time_zone
-FROM partner p JOIN program g ON g.id = p.program_id
-WHERE p.program_id = $1 AND p.id = ANY($2::bigint[])
+CHANGES: Final = """
+SELECT partner_id, from_tier, to_tier, changed_at, cause
+FROM tier_change WHERE program_id = $1 AND partner_id = ANY($2::bigint[]) ORDER BY id
 """
 
 
-def climb(
-    ladder: Ladder, counting: Counting, history: Sequence[Activity], calendar: Calendar
-) -> tuple[Standing, dict[date, Decimal]]:
-    """Where a partner's activities, in the order of acceptance, have brought it; and what its meters stand at."""
-    originals = {one.id: Original.of(one) for one in history}
-    meters = Meters(counting.series)
+class Change(NamedTuple):
+    """From one tier to another, by their keys."""
+
+    before: str
+    after: str
+    changed_at: datetime
+    cause: str
+
+
+@dataclass(slots=True)
+class Climb:
+    """A partner on its way up a ladder, and down. `standing` is None as long as there is none to keep."""
+
+    ladder: Ladder
+    meters: Meters
     standing: Standing | None = None
-    for activity in history:
-        values = _values(meters)
-        now = activity.posted_at
-        climbing = standing or Standing(0, None)
-        bring_up_to_date(ladder, climbing, values, calendar, now=now)
+    values: dict[date, Decimal] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+
+    def go(self, counting: Counting, past: Past) -> None:
+        """All the way; from where it begins, or from the first activity."""
+        begins = [place for place, one in enumerate(past.happenings) if _begins(one)]
+        start = begins[-1] if begins else -1
+        for movement in count_points(counting, past.strays):
+            self.meters[movement.key].move(movement.amount, occurred_at=past.happenings[0].at)
+            self.values[movement.key[1]] = self.meters[movement.key].value
+        for place, one in enumerate(past.happenings):
+            if place <= start:
+                self._move(counting, past, one)
+                if place == start:
+                    assert one.mark is not None
+                    self.standing = None if one.mark.standing is None else read_standing(one.mark.standing)
+            elif one.activity is not None:
+                self._take(counting, past, one)
+            elif one.review is not None:
+                self._review(counting, past, one, is_due=self.ladder.series_id in one.review.series_ids)
+            elif one.mark is not None:
+                self._mark(one, one.mark)
+
+    def _take(self, counting: Counting, past: Past, one: Happening) -> None:
+        """An activity."""
+        assert one.activity is not None
+        climbing = self.standing
+        if one.number not in past.waited:
+            climbing = self._catch_up(one)
+        if self._move(counting, past, one):
+            self.standing = climbing or Standing(0, None)
+            cause = Cause.RETURNED if one.activity.kind == RETURN else Cause.COUNTED
+            self._follow(self.standing, one, one.activity.occurred_at, cause)
+
+    def _review(self, counting: Counting, past: Past, one: Happening, *, is_due: bool) -> None:
+        """The past gone through again: for the ladder itself there is a mark where there is anything to go on with."""
+        if is_due:
+            self._move(counting, past, one)
+            return
+        climbing = self._catch_up(one)
+        self._move(counting, past, one)
+        if climbing is not None or self.values:
+            self.standing = climbing or Standing(0, None)
+            self._follow(self.standing, one, one.at, Cause.CONFIGURED)
+
+    def _mark(self, one: Happening, mark: TierMark) -> None:
+        """A review by the job, or a person who puts the partner on a tier."""
+        climbing = self._catch_up(one)
+        if mark.kind is not MarkKind.OVERRIDDEN or mark.standing is None:
+            return
+        standing = self.standing = climbing or Standing(0, None)
+        level = standing.level
+        standing.override = read_standing(mark.standing).override
+        standing.level = standing.earned if standing.override is None else standing.override.level
+        standing.review_at = next_due(self.ladder, standing, one.calendar)
+        cause = Cause.OVERRIDE_ENDED if standing.override is None else Cause.OVERRIDDEN
+        self._change(standing, level, standing.level, one.at, cause, since=one.at)
+
+    def _catch_up(self, one: Happening) -> Standing | None:
+        """What was due by then is reviewed. One that has nothing to keep yet begins, and is given back alone."""
+        standing = self.standing
+        if standing is None:
+            if not self.ladder.is_reviewed:
+                return None
+            standing = Standing(0, None)
+            begin(self.ladder, standing, self.values, one.calendar, now=one.at)
+            return standing
+        if standing.is_due(one.at):
+            for review in bring_up_to_date(self.ladder, standing, self.values, one.calendar, now=one.at):
+                self._change(standing, review.before, review.after, review.at, review.cause, since=review.at)
+        return standing
+
+    def _move(self, counting: Counting, past: Past, one: Happening) -> bool:
+        """Take what happened into the meters; whether anything of the ladder's moved."""
         moved = False
-        for movement in _movements(counting, activity, originals):
-            if movement.amount.delta or movement.amount.parts:
-                meters[movement.key].move(movement.amount, occurred_at=activity.occurred_at)
-                moved = True
-        if moved:
-            standing = climbing
-            follow(ladder, standing, _values(meters), calendar)
-    return standing or Standing(0, None), _values(meters)
+        for movement in past.movements(counting, one):
+            meter = self.meters[movement.key]
+            meter.move(movement.amount, occurred_at=one.at)
+            self.values[movement.key[1]] = meter.value
+            moved = True
+        return moved
+
+    def _follow(self, standing: Standing, one: Happening, at: datetime, cause: Cause) -> None:
+        level = standing.level
+        if self.ladder.is_reviewed and standing.open_from is None:
+            begin(self.ladder, standing, self.values, one.calendar, now=one.at)
+        follow(self.ladder, standing, self.values, one.calendar)
+        self._change(standing, level, standing.level, at, cause, since=one.at)
+
+    def _change(
+        self, standing: Standing, before: int, after: int, at: datetime, cause: Cause, *, since: datetime
+    ) -> None:
+        if before != after:
+            standing.since = since
+            keys = [self.ladder.tiers[level].key for level in (before, after)]
+            self.changes.append(Change(keys[0], keys[1], at, cause.value))
 
 
-def _movements(
-    counting: Counting, activity: Activity, originals: Mapping[int, Original]
-) -> Iterable[Movement]:
-    if activity.kind != RETURN:
-        yield from counting.count(activity, whole(activity.lines), stood=False, stands=True)
-        return
-    of = {line.reverses[0] for line in activity.lines if line.reverses is not None}
-    for id_ in sorted(of) or ([] if activity.reverses_id is None else [activity.reverses_id]):
-        original = originals[id_]
-        stood = original.stands
-        taken = [line for line in activity.lines if line.reverses is not None and line.reverses[0] == id_]
-        shares = original.take(taken)
-        yield from counting.count(original.activity, shares, stood=stood, stands=original.stands)
-
-
-def _values(meters: Meters) -> dict[date, Decimal]:
-    return {key[1]: meter.value for key, meter in meters.items()}
-
-
-def is_in_order(history: Sequence[Activity], *, time_zone: str, set_after: int) -> bool:
-    """Whether all of it was decided by the ladder and on the calendar of today, and no review came in between."""
-    if any(one.time_zone != time_zone or one.id <= set_after for one in history):
-        return False
-    return all(
-        before.posted_at <= after.posted_at
-        and (after.posted_at == after.recorded_at or after.recorded_at - before.recorded_at <= AT_ONCE)
-        for before, after in pairwise(history)
-    )
+def _begins(one: Happening) -> bool:
+    return one.mark is not None and one.mark.kind is MarkKind.BEGAN
 
 
 async def look_at_tiers(program_id: int) -> Finding:
     """Climb again with every partner."""
     async with reading() as connection:
         plan = await load_plan(connection, program_id)
-        set_after = await connection.fetchval(LADDER, program_id)
     ladder = plan.ladder
     if ladder is None:
         return Finding(0, 0)
-    series = plan.counting.series[ladder.series_id]
-    if series.metric.measure in POINTS or ladder.series_id in plan.unfilled | plan.due:
-        return Finding(0, 0, note="left out: the ladder counts points, or its series is still being filled")
-    looked = wrong = left_out = 0
+    if ladder.series_id in plan.unfilled | plan.due:
+        return Finding(0, 0, note="left out: the ladder's past is still being gone through")
+    looked = wrong = midway = 0
     first: list[str] = []
     after: int | None = 0
     while after is not None:
-        after, seen, skipped, offending = await _look_at_page(
-            plan, ladder, Counting([series]), set_after, after
-        )
-        looked, left_out, wrong = looked + seen, left_out + skipped, wrong + len(offending)
+        after, seen, begun, offending = await _look_at_page(plan, ladder, after)
+        looked, midway, wrong = looked + seen, midway + begun, wrong + len(offending)
         first += offending[: SHOWN - len(first)]
-    told = "that were there before the ladder as it stands, or whose past came in pieces"
-    note = f"left out: {left_out:,} partners {told}" if left_out else ""
-    return Finding(looked, wrong, tuple(first), note)
+    told = "climbed from where they stood when the ladder was set, or its past gone through"
+    return Finding(looked, wrong, tuple(first), f"{midway:,} partners {told}" if midway else "")
 
 
-async def _look_at_page(
-    plan: Plan, ladder: Ladder, counting: Counting, set_after: int, after: int
-) -> tuple[int | None, int, int, list[str]]:
-    """The last partner of the next page (None where there is none), partners seen and left out, and offenders."""
+async def _look_at_page(plan: Plan, ladder: Ladder, after: int) -> tuple[int | None, int, int, list[str]]:
+    """The last partner of the next page (None after the last), partners seen, those that begin midway, offenders."""
+    series = plan.counting.series[ladder.series_id]
     program_id = plan.program_id
     async with transaction() as connection:
         await connection.execute(SNAPSHOT)
         partner_ids = await next_partners(connection, program_id, after)
         if not partner_ids:
             return None, 0, 0, []
-        partners = await connection.fetch(PARTNERS, program_id, partner_ids)
-        ids = [row["id"] for row in await connection.fetch(ACTIVITIES, program_id, partner_ids)]
-        found = await load_originals(connection, program_id=program_id, activity_ids=ids)
+        counts_points = series.metric.measure in POINTS
+        pasts = await load_pasts(
+            connection, program_id=program_id, partner_ids=partner_ids, with_points=counts_points
+        )
         statement = read_standings(program_id=program_id, partner_ids=partner_ids)
         stored = build_standings(await connection.fetch(statement.sql, *statement.args))
-    journal: dict[int, list[Activity]] = {id_: [] for id_ in partner_ids}
-    for original in found.values():
-        journal[original.activity.partner_id].append(original.activity)
-    seen = left_out = 0
+        rows = await connection.fetch(CHANGES, program_id, partner_ids)
+    changes: dict[int, list[Change]] = {id_: [] for id_ in partner_ids}
+    for partner_id, *change in rows:
+        changes[partner_id].append(Change(*change))
+    counting = Counting([series])
+    midway = 0
     offending = []
-    for id_, code, created_at, joined_on, time_zone in partners:
-        history = sorted(journal[id_], key=lambda one: one.number)
-        if not is_in_order(history, time_zone=time_zone, set_after=set_after):
-            left_out += 1
-            continue
-        seen += 1
-        calendar = Calendar.of(time_zone, created_at, joined_on)
-        climbed, values = climb(ladder, counting, history, calendar)
-        standing = stored.get(id_, Standing(0, None))
-        present = max([one.review_at for one in (standing, climbed) if one.review_at], default=created_at)
-        offending += compare(
-            code, ladder, stored=standing, climbed=climbed, values=values, calendar=calendar, now=present
+    for past in pasts:
+        climb = Climb(ladder, Meters(counting.series))
+        climb.go(counting, past)
+        is_whole = not any(_begins(one) for one in past.happenings)
+        midway += not is_whole
+        offending += compare_changes(
+            past.code, stored=changes[past.partner_id], climbed=climb.changes, is_whole=is_whole
         )
-    return partner_ids[-1], seen, left_out, offending
+        offending += compare(
+            past.code,
+            ladder,
+            stored=stored.get(past.partner_id, Standing(0, None)),
+            climbed=climb.standing or Standing(0, None),
+        )
+    return partner_ids[-1], len(pasts), midway, offending
 
 
-def compare(
-    code: str,
-    ladder: Ladder,
-    *,
-    stored: Standing,
-    climbed: Standing,
-    values: Mapping[date, Decimal],
-    calendar: Calendar,
-    now: datetime,
-) -> list[str]:
-    """Whether both have earned the same at the same moment, whatever a person gave."""
-    for standing in (stored, climbed):
-        bring_up_to_date(ladder, standing, values, calendar, now=now)
-    if (stored.earned, stored.carried) == (climbed.earned, climbed.carried):
+def compare(code: str, ladder: Ladder, *, stored: Standing, climbed: Standing) -> list[str]:
+    """Whether both stand on the same tier since the same moment, for the same reasons."""
+    if _place(stored) == _place(climbed):
         return []
-    held, due = (ladder.tiers[one.earned].key for one in (stored, climbed))
-    return [
-        f"partner {code} has earned {held} (carried {stored.carried}), not {due} (carried {climbed.carried})"
-    ]
+    return [f"partner {code} stands on {_told(ladder, stored)}, not on {_told(ladder, climbed)}"]
+
+
+def _place(one: Standing) -> tuple[object, ...]:
+    return (
+        one.level,
+        one.since,
+        one.earned,
+        one.carried,
+        one.open_from,
+        one.review_at,
+        one.peaks,
+        one.override,
+    )
+
+
+def _told(ladder: Ladder, one: Standing) -> str:
+    keys = [ladder.tiers[level].key for level in (one.level, one.earned, one.carried)]
+    return f"{keys[0]} since {one.since} (earned {keys[1]}, carried {keys[2]}, open from {one.open_from})"
+
+
+def compare_changes(
+    code: str, *, stored: Sequence[Change], climbed: Sequence[Change], is_whole: bool
+) -> list[str]:
+    """Whether the history tells of the changes that the climb came to; before one that begins midway, of more."""
+    told = (
+        stored if is_whole else stored[len(stored) - len(climbed) :] if len(stored) > len(climbed) else stored
+    )
+    if list(told) == list(climbed):
+        return []
+    for place in range(max(len(told), len(climbed))):
+        was, is_ = (one[place] if place < len(one) else None for one in (told, climbed))
+        if was != is_:
+            return [f"partner {code}: the history has {_name(was)}, not {_name(is_)}"]
+    raise AssertionError("they differ somewhere")
+
+
+def _name(change: Change | None) -> str:
+    if change is None:
+        return "nothing"
+    return f"{change.before} to {change.after} at {change.changed_at:%Y-%m-%d %H:%M} ({change.cause})"
 
 
 CLIMBED: Final = Check(
     "tiers climbed again",
-    "replayed in the order of acceptance, each partner has earned the tier that it has",
+    "replayed in the order of acceptance, each partner stands on the tier that it does, and changed it as was told",
     look_at_tiers,
 )

@@ -29,7 +29,14 @@ from tests.world import NOW, World, activity, back, line, make_world, return_of,
 BY_NAME: Final = {check.name: check for check in CHECKS}
 LAST_MONTH: Final = NOW - timedelta(days=30)
 
-APPEND_ONLY: Final = ("activity", "activity_line", "ledger_transaction", "ledger_entry", "lot_movement")
+APPEND_ONLY: Final = (
+    "activity",
+    "activity_line",
+    "ledger_transaction",
+    "ledger_entry",
+    "lot_movement",
+    "tier_change",
+)
 CONSTRAINTS: Final = """
 SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
 WHERE conrelid = $1::text::regclass AND contype IN ('c', 'u') ORDER BY contype, conname
@@ -196,6 +203,9 @@ CORRUPTIONS: Final = {
     """,
     "tiers": "UPDATE tier_standing SET level = 2 WHERE program_id = $1 AND level = 1",
     "tiers climbed again": "UPDATE tier_standing SET earned = 0 WHERE program_id = $1 AND earned > 0",
+    "progress replayed": """
+        UPDATE mission_completion SET completed_at = completed_at - '1 second'::interval WHERE program_id = $1
+    """,
     "final standings": "UPDATE season_standing SET rank = rank + 1 WHERE program_id = $1",
     "outbox": "UPDATE outbox SET xid = '9000000000' WHERE program_id = $1",
     "parked rows": """

@@ -1,0 +1,252 @@
+"""Progress, replayed: missions and badges decided again for each partner come to what is stored.
+
+Page by page of partners, each page a snapshot. Whether a partner was in an audience is decided again where that goes by
+tiers or partners; what else it was then is not kept: there the journal's own facts say that it was in, and the rest is
+proved all the same, that the objectives were at their targets when it completed, and that it went when they fell.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from base.database import Connection, snapshot, transaction
+from base.ids import Ids
+from game.badges.rules import Award
+from game.loading import AWARDS, COMPLETIONS
+from game.missions.rules import Completion, reward_key
+from game.state import PartnerState, State
+from loyalty.ledger.service import build_books
+from metrics.meters import Meters
+from ops.audit.audiences import Admission, Paid, TierTurns, load_told, load_turns
+from ops.audit.check import SHOWN, Check, Finding
+from ops.audit.deciding import Replay, Watching, load_watching
+from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.past import Past, load_pasts
+from partners.rules import PartnerView
+
+REWARDS: Final = """
+SELECT key, activity_id, posted_at FROM ledger_transaction WHERE program_id = $1 AND key = ANY($2::text[])
+"""
+
+
+@dataclass(slots=True)
+class Stored:
+    """What is kept of a page of partners."""
+
+    completions: dict[int, dict[int, Completion]]
+    awards: dict[int, dict[tuple[int, int], Award]]
+    paid: Mapping[str, Paid]
+    told: Mapping[int, frozenset[str]]
+    turns: Mapping[int, TierTurns]
+
+
+class Seen(NamedTuple):
+    """What came of a page, or of all so far."""
+
+    looked: int = 0
+    wrong: int = 0
+    first: tuple[str, ...] = ()
+    older: int = 0
+    """Partners whose activities were decided before it was kept by which configuration."""
+    unsure: int = 0
+    """Missions of partners of whom it cannot be told whether they were in the audience."""
+
+    def add(self, other: "Seen") -> "Seen":
+        """Both."""
+        first = (*self.first, *other.first)[:SHOWN]
+        return Seen(
+            self.looked + other.looked,
+            self.wrong + other.wrong,
+            first,
+            self.older + other.older,
+            self.unsure + other.unsure,
+        )
+
+
+async def look_at_progress(program_id: int) -> Finding:
+    """Decide all missions and badges of every partner again."""
+    async with snapshot() as connection:
+        watching = await load_watching(connection, program_id)
+    seen = Seen()
+    after: int | None = 0
+    while after is not None:
+        after, page = await _look_at_page(watching, after)
+        seen = seen.add(page)
+    return Finding(seen.looked, seen.wrong, seen.first, "; ".join(_notes(watching, seen)))
+
+
+def _notes(watching: Watching, seen: Seen) -> Iterator[str]:
+    if watching.left_out:
+        yield f"left out: {watching.left_out:,} missions and badges whose past is still being gone through"
+    if seen.older:
+        yield f"left out: {seen.older:,} partners with activities from before their configuration was kept"
+    if seen.unsure:
+        yield f"left out: {seen.unsure:,} times a mission of which it is not kept what it was decided on"
+    if by_facts := sum(not one.is_sure for one in watching.missions):
+        yield f"{by_facts:,} missions have an audience by what is not kept: who was in is taken from the facts"
+
+
+async def _look_at_page(watching: Watching, after: int) -> tuple[int | None, Seen]:
+    """The last partner of the next page (None where there is none), and what came of it."""
+    program_id = watching.plan.program_id
+    async with transaction() as connection:
+        await connection.execute(SNAPSHOT)
+        partner_ids = await next_partners(connection, program_id, after)
+        if not partner_ids:
+            return None, Seen()
+        pasts = await load_pasts(
+            connection, program_id=program_id, partner_ids=partner_ids, with_points=watching.with_points
+        )
+        stored = await _load_stored(connection, watching, partner_ids)
+    seen = Seen()
+    for past in pasts:
+        if any(one.activity is not None and not one.activity.config_version for one in past.happenings):
+            seen = seen.add(Seen(older=1))
+        else:
+            seen = seen.add(_look_at(watching, past, stored))
+    return partner_ids[-1], seen
+
+
+async def _load_stored(connection: Connection, watching: Watching, partner_ids: Sequence[int]) -> Stored:
+    program_id = watching.plan.program_id
+    completions: dict[int, dict[int, Completion]] = {id_: {} for id_ in partner_ids}
+    for row in await connection.fetch(COMPLETIONS, program_id, partner_ids):
+        completions[row["partner_id"]][row["mission_id"]] = Completion(*row)
+    awards: dict[int, dict[tuple[int, int], Award]] = {id_: {} for id_ in partner_ids}
+    for row in await connection.fetch(AWARDS, program_id, partner_ids):
+        awards[row["partner_id"]][row["badge_id"], row["level"]] = Award(*row)
+    keys = [
+        reward_key(one.mission_id, one.partner_id, n)
+        for of_partner in completions.values()
+        for one in of_partner.values()
+        for n in range(1, one.n + 1)
+    ]
+    return Stored(
+        completions,
+        awards,
+        {key: Paid(*paid) for key, *paid in await connection.fetch(REWARDS, program_id, keys)},
+        await load_told(connection, program_id=program_id, partner_ids=partner_ids)
+        if any(not one.is_sure for one in watching.missions)
+        else {},
+        await load_turns(connection, program_id=program_id, partner_ids=partner_ids)
+        if any(one.audience.tiers for one in watching.missions)
+        else {},
+    )
+
+
+def _look_at(watching: Watching, past: Past, stored: Stored) -> Seen:
+    """Decide all of a partner's again, and compare."""
+    partner_id = past.partner_id
+    completions, awards = stored.completions[partner_id], stored.awards[partner_id]
+    told_at = {
+        (mission, one.at)
+        for one in past.happenings
+        if one.activity is not None
+        for mission in stored.told.get(one.activity.id, ())
+    }
+    admission = Admission(
+        partner_id, past.code, stored.told, told_at, completions, stored.paid, watching.pays
+    )
+    turns = stored.turns.get(partner_id) or TierTurns(None, ())
+    replay = Replay(watching, past, admission, turns, _begin(watching, past))
+    replay.go()
+    missions = {one.mission.id for one in watching.missions if one.mission is not None} - replay.unsure
+    decided = {id_: one for (id_, _), one in replay.state.completions.items() if id_ in missions}
+    kept = {id_: one for id_, one in completions.items() if id_ in missions}
+    badges = {one.badge.id for one in watching.badges if one.badge is not None}
+    badges |= {id_ for one in watching.plan.missions.values() for id_ in one.badges}
+    badges -= {id_ for one in watching.plan.missions.values() if one.id not in missions for id_ in one.badges}
+    awarded = {key[1:]: one for key, one in replay.state.awards.items() if key[1] in badges}
+    given = {key: one for key, one in awards.items() if key[0] in badges}
+    wrong = [
+        *_compare_completions(watching, past.code, kept, decided),
+        *_compare_rewards(watching, past.code, stored.paid, replay.paid, decided),
+        *_compare_awards(watching, past.code, given, awarded),
+    ]
+    looked = len(kept.keys() | decided.keys()) + len(given.keys() | awarded.keys())
+    return Seen(looked, len(wrong), tuple(wrong[:SHOWN]), unsure=len(replay.unsure))
+
+
+def _begin(watching: Watching, past: Past) -> State:
+    """A state with nothing in it yet."""
+    view = PartnerView(
+        id=past.partner_id,
+        code=past.code,
+        name="",
+        kind="",
+        region="",
+        regions=frozenset(),
+        tier=None,
+        status="",
+        time_zone=past.calendar.time_zone,
+        locale="",
+    )
+    partner = PartnerState(view, 0, 0, past.created_at, None)
+    return State(
+        plan=watching.plan,
+        ids=Ids([]),
+        partners={past.partner_id: partner},
+        meters=Meters(watching.counting.series),
+        books=build_books(()),
+        standings={},
+        completions={},
+        awards={},
+    )
+
+
+def _compare_completions(
+    watching: Watching, code: str, stored: Mapping[int, Completion], decided: Mapping[int, Completion]
+) -> Iterator[str]:
+    for id_ in sorted(stored.keys() | decided.keys()):
+        was, is_ = (_completion(one.get(id_)) for one in (stored, decided))
+        if was != is_:
+            yield f"mission {watching.plan.missions[id_].key} partner {code}: {was}, not {is_}"
+
+
+def _compare_rewards(
+    watching: Watching,
+    code: str,
+    stored: Mapping[str, Paid],
+    decided: Mapping[str, Paid],
+    completions: Mapping[int, Completion],
+) -> Iterator[str]:
+    for id_, one in sorted(completions.items()):
+        if id_ not in watching.pays:
+            continue
+        for n in range(1, one.n + 1):
+            key = reward_key(id_, one.partner_id, n)
+            if stored.get(key) != decided[key]:
+                mission = watching.plan.missions[id_].key
+                yield f"mission {mission} partner {code}: what it paid the {n}th time was not set off then"
+
+
+def _compare_awards(
+    watching: Watching,
+    code: str,
+    stored: Mapping[tuple[int, int], Award],
+    decided: Mapping[tuple[int, int], Award],
+) -> Iterator[str]:
+    for key in sorted(stored.keys() | decided.keys()):
+        was, is_ = (_award(one.get(key)) for one in (stored, decided))
+        if was != is_:
+            yield f"badge {watching.plan.badges[key[0]].key} level {key[1]} partner {code}: {was}, not {is_}"
+
+
+def _completion(one: Completion | None) -> str:
+    return "none" if one is None else f"{one.n} {_since(one.completed_at, one.revoked_at)}"
+
+
+def _award(one: Award | None) -> str:
+    return "none" if one is None else _since(one.awarded_at, one.revoked_at)
+
+
+def _since(begun_at: datetime, revoked_at: datetime | None) -> str:
+    return f"since {begun_at}" if revoked_at is None else f"since {begun_at} until {revoked_at}"
+
+
+PROGRESS: Final = Check(
+    "progress replayed",
+    "decided again in the order of acceptance, each mission was completed and each badge awarded when they were",
+    look_at_progress,
+)
