@@ -14,6 +14,7 @@ from game.state import Moment, PartnerState, State
 from loyalty.earning.counters import Counters, UsageKey
 from loyalty.earning.counts import build_counters, lock_budgets, read_counters
 from loyalty.earning.explaining import load_decided
+from loyalty.ledger.books import POINT
 from loyalty.ledger.service import (
     build_books,
     load_lots,
@@ -53,11 +54,11 @@ SELECT badge_id, partner_id, level, awarded_at, revoked_at
 FROM badge_award WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
 # Points that activities still stand for: earned, and rewards.
-POINTS_LEFT: Final = """
+POINTS_LEFT: Final = f"""
 SELECT activity_id, coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NOT NULL), 0)::bigint AS earned,
        coalesce(sum(granted - recalled) FILTER (WHERE rule_id IS NULL), 0)::bigint AS rewards
-FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) GROUP BY activity_id
-"""
+FROM lot WHERE program_id = $1 AND activity_id = ANY($2::bigint[]) AND unit = '{POINT}' GROUP BY activity_id
+"""  # noqa: S608  # a constant
 # Rewards that no activity set off, and still stand; the local day is the partner's of then.
 REWARDS_APART: Final = """
 SELECT l.id, l.partner_id, l.granted_at, (t.because -> 0 ->> 'localDate')::date AS local_date,

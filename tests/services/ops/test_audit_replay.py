@@ -1,5 +1,6 @@
-"""`mitra audit --replay` of tiers and progress: silent over all that was decided, in any order; not over anything else."""
+"""`mitra audit --replay` of tiers and progress: silent over all that was decided, in any order; over nothing else."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -21,11 +22,15 @@ from partners.history import begin_history, end_history
 from partners.service import PartnerKind
 from tests.invariants import check_audit
 from tests.services.ops.test_audit import owner
-from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
+from tests.world import NOW, Amount, World, activity, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
 
-STEPS: Final = {"bronze": (0, 1), "silver": (100, "1.5"), "gold": (500, 2)}
+STEPS: Final[Mapping[str, tuple[Amount, Amount]]] = {
+    "bronze": (0, 1),
+    "silver": (100, "1.5"),
+    "gold": (500, 2),
+}
 
 
 def at(day: str) -> datetime:

@@ -80,7 +80,7 @@ CREATE TRIGGER keep_calendar AFTER UPDATE OF time_zone, joined_on ON partner FOR
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0019_joined_on")]
+    dependencies = [("mitra", "0020_messages")]
 
     operations = [
         ops.AddField("Mission", "published_version", fields.BigIntField(null=True)),
