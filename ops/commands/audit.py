@@ -27,7 +27,10 @@ def audit(
     ] = None,
     replay: Annotated[
         bool,
-        typer.Option("--replay", help="Count the journal and spend the wallets again, too, and compare."),
+        typer.Option(
+            "--replay",
+            help="Go through the past again, too (meters, wallets, tiers, missions, badges), and compare.",
+        ),
     ] = False,
 ) -> None:
     """Prove the books: check every invariant. It only reads, and may run beside the service.

@@ -80,7 +80,7 @@ CREATE TRIGGER keep_calendar AFTER UPDATE OF time_zone, joined_on ON partner FOR
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0020_messages")]
+    dependencies = [("mitra", "0021_holds_of_partners")]
 
     operations = [
         ops.AddField("Mission", "published_version", fields.BigIntField(null=True)),
