@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from activity.rules import RETURN
 from base.database import reading, transaction
+from game.loading import PlanMoved, check_version
 from game.plan import Plan, load_plan
 from loyalty.tiers.marks import MarkKind, TierMark, read_standing
 from loyalty.tiers.reviews import Cause, begin, bring_up_to_date, follow, next_due
@@ -151,7 +152,15 @@ def _begins(one: Happening) -> bool:
 
 
 async def look_at_tiers(program_id: int) -> Finding:
-    """Climb again with every partner."""
+    """Climb again with every partner; anew where the ladder was set meanwhile, for it decides by one."""
+    while True:
+        try:
+            return await _look(program_id)
+        except PlanMoved:
+            continue
+
+
+async def _look(program_id: int) -> Finding:
     async with reading() as connection:
         plan = await load_plan(connection, program_id)
     ladder = plan.ladder
@@ -179,6 +188,7 @@ async def _look_at_page(plan: Plan, ladder: Ladder, after: int) -> tuple[int | N
         partner_ids = await next_partners(connection, program_id, after)
         if not partner_ids:
             return None, 0, 0, []
+        await check_version(connection, plan)
         counts_points = series.metric.measure in POINTS
         pasts = await load_pasts(
             connection, program_id=program_id, partner_ids=partner_ids, with_points=counts_points

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from base.database import Connection, snapshot, transaction
 from base.ids import Ids
 from game.badges.rules import Award
-from game.loading import AWARDS, COMPLETIONS
+from game.loading import AWARDS, COMPLETIONS, PlanMoved, check_version
 from game.missions.rules import Completion, reward_key
 from game.state import PartnerState, State
 from loyalty.ledger.service import build_books
@@ -65,7 +65,15 @@ class Seen(NamedTuple):
 
 
 async def look_at_progress(program_id: int) -> Finding:
-    """Decide all missions and badges of every partner again."""
+    """Decide all missions and badges of every partner again; anew where they were changed meanwhile."""
+    while True:
+        try:
+            return await _look(program_id)
+        except PlanMoved:
+            continue
+
+
+async def _look(program_id: int) -> Finding:
     async with snapshot() as connection:
         watching = await load_watching(connection, program_id)
     seen = Seen()
@@ -95,6 +103,7 @@ async def _look_at_page(watching: Watching, after: int) -> tuple[int | None, See
         partner_ids = await next_partners(connection, program_id, after)
         if not partner_ids:
             return None, Seen()
+        await check_version(connection, watching.plan)
         pasts = await load_pasts(
             connection, program_id=program_id, partner_ids=partner_ids, with_points=watching.with_points
         )

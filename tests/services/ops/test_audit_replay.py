@@ -1,12 +1,19 @@
 """`mitra audit --replay` of tiers and progress: silent over all that was decided, in any order; over nothing else."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
 from typing import Final
 
 import pytest
 
+import ops.audit.climbing
+import ops.audit.paging
+import ops.audit.progress
 from base.clock import SetClock
+from base.database import Connection
 from game.missions.rules import reward_key
 from game.plan import plans
 from game.tier_override import TierOverrideInput, override_tier
@@ -387,3 +394,31 @@ async def test_what_is_left_out_is_said(database_url: str) -> None:
     await world.mission("next", {"amount": 10})
     found = await look_at_progress(world.program_id)
     assert "missions and badges whose past is still being gone through" in found.note
+
+
+@pytest.mark.parametrize(
+    ("module", "look"), [(ops.audit.climbing, look_at_tiers), (ops.audit.progress, look_at_progress)]
+)
+async def test_what_is_configured_meanwhile_is_gone_by(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, look: Callable[[int], Awaitable[Finding]]
+) -> None:
+    """A ladder that is set, and a mission that is ended, between the start of a replay and its first page."""
+    world = await make_missions()
+    ahead = [
+        lambda: world.ladder(
+            "amount", Period.MONTHLY, {"bronze": (0, 1), "silver": (10, 1), "gold": (20, 2)}
+        ),
+        lambda: world.end("fifty"),
+        world.review,
+        lambda: world.accept(return_of("z", "kiosk", "f"), sale("y", "stall", 12)),
+    ]
+
+    async def next_partners(connection: Connection, program_id: int, after: int) -> list[int]:
+        while ahead:
+            # Beside the transaction of the page, not in it.
+            await asyncio.create_task(ahead.pop(0)(), context=Context())
+        return await ops.audit.paging.next_partners(connection, program_id, after)
+
+    monkeypatch.setattr(module, "next_partners", next_partners)
+    found = await look(world.program_id)
+    assert (found.looked > 0, found.violations) == (True, 0)
