@@ -255,11 +255,15 @@ def check_line(index: int, line: LineInput, *, returned: bool = False) -> Refusa
     """What is wrong with a line by itself."""
     path = ("lines", str(index))
     if not line.quantity.is_finite() or not 0 < line.quantity < MAX_NUMBER:
-        return Refusal("INVALID_QUANTITY", "quantity must be above 0", (*path, "quantity"))
+        return Refusal(
+            "INVALID_QUANTITY", f"quantity must be above 0, and below {MAX_NUMBER:,}", (*path, "quantity")
+        )
     if line.quantity % QUANTITY_STEP:
         return Refusal("INVALID_QUANTITY", "quantity has six decimals at most", (*path, "quantity"))
     if not line.amount.is_finite() or not 0 <= line.amount < MAX_NUMBER:
-        return Refusal("INVALID_AMOUNT", "amount must be 0 or above", (*path, "amount"))
+        return Refusal(
+            "INVALID_AMOUNT", f"amount must be 0 or above, and below {MAX_NUMBER:,}", (*path, "amount")
+        )
     if line.amount % AMOUNT_STEP:
         return Refusal("INVALID_AMOUNT", "amount has four decimals at most", (*path, "amount"))
     if line.reverses is not None and not returned:

@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from activity.returns import Original, references, resolve_return
@@ -33,7 +34,7 @@ from loyalty.tiers.rules import Tier
 from metrics.rules import ONE, MeterKey, Movement
 
 SHARE_STEP: Final = Decimal("0.0001")
-"""To what a returned share is rounded where it is shown; it is reckoned exactly."""
+"""To what a returned share is rounded where it is shown; it is reckoned exactly. A part never shows as the whole."""
 
 
 @dataclass(slots=True)
@@ -266,7 +267,7 @@ def _undo(
             transaction,
             lot=lot,
             amount=recallable(lot, share),
-            share=plain((Decimal(share.numerator) / share.denominator).quantize(SHARE_STEP)),
+            share=_shown(share),
             on=root,
         )
         give_back_points(state, activity, lot, taken_of_lot)
@@ -277,3 +278,9 @@ def _undo(
         left = state.count_points(activity.id, earned=-recalled)
         movements = counting.count_points(activity, earned=-recalled, rewards=0, left=left)
         state.move(movements, occurred_at=activity.occurred_at, before=before)
+
+
+def _shown(share: Fraction) -> str:
+    """A returned share as a decimal."""
+    rounded = (Decimal(share.numerator) / share.denominator).quantize(SHARE_STEP)
+    return plain(rounded if share in (0, 1) else min(max(rounded, SHARE_STEP), ONE - SHARE_STEP))

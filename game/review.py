@@ -15,6 +15,7 @@ from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import Ids, IdsExhausted, take_ids
+from base.rounds import go_round
 from game.loading import (
     PlanMoved,
     load_lots_into,
@@ -73,8 +74,7 @@ async def review_all(clock: Clock) -> None:
     """Go through the past for every series of every program that is due."""
     async with reading() as connection:
         programs = [row["program_id"] for row in await connection.fetch(DUE)]
-    for program_id in programs:
-        await review_program(program_id, clock)
+    await go_round(programs, lambda program_id: review_program(program_id, clock))
 
 
 async def review_program(program_id: int, clock: Clock) -> None:

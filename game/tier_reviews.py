@@ -12,6 +12,7 @@ from base import failpoints
 from base.clock import Clock
 from base.database import Connection, reading, retrying, transaction
 from base.ids import IdsExhausted, take_ids
+from base.rounds import go_round
 from game.loading import PlanMoved, check_version, load_state, lock_partners
 from game.plan import Plan, plans
 from game.saving import save_state
@@ -42,8 +43,7 @@ async def review_tiers(clock: Clock) -> None:
     """Review the tiers of every program for which a window is over, or an override."""
     async with reading() as connection:
         programs = [row["id"] for row in await connection.fetch(DUE, clock.now())]
-    for program_id in programs:
-        await review_tiers_of(program_id, clock)
+    await go_round(programs, lambda program_id: review_tiers_of(program_id, clock))
 
 
 async def review_tiers_of(program_id: int, clock: Clock) -> int:

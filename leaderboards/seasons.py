@@ -15,6 +15,7 @@ from typing import Final
 import base.redis
 from base import failpoints
 from base.database import Connection, reading, retrying, transaction
+from base.rounds import go_round
 from leaderboards.live import announce
 from leaderboards.queries import BoardView, list_boards, seasons_in
 from leaderboards.rebuild import drop_closed
@@ -60,8 +61,7 @@ async def advance_seasons(now: datetime) -> None:
     """
     async with reading() as connection:
         programs = [row["id"] for row in await connection.fetch(PROGRAMS, now)]
-    for program_id in programs:
-        await advance_program(program_id, now)
+    await go_round(programs, lambda program_id: advance_program(program_id, now))
 
 
 async def advance_program(program_id: int, now: datetime) -> None:

@@ -7,7 +7,7 @@ in the API's names (`["partners", "3", "timeZone"]`), items counted from 0.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -23,6 +23,8 @@ NAME_LENGTH: Final = 500
 TEXT_LENGTH: Final = 10_000
 LARGEST_POINTS: Final = 2**53 - 1
 DECIMALS: Final = 6
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 # Language, perhaps a script, perhaps a region: id, en-GB, zh-Hant-TW.
 LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
@@ -151,13 +153,22 @@ def decimal_text(value: Decimal) -> str:
     return format(value.normalize(), "f")
 
 
+def check_instant(instant: datetime, field: Path) -> None:
+    """With its zone, and far enough from both ends of the calendar for every place. ZONE_MISSING, INVALID_DATE."""
+    if instant.tzinfo is None:
+        raise Invalid("must carry its zone or offset", code="ZONE_MISSING", field=field)
+    if not EARLIEST <= instant < LATEST:
+        message = f"must lie from {EARLIEST.year} to {LATEST.year - 1}"
+        raise Invalid(message, code="INVALID_DATE", field=field)
+
+
 def check_dates(
     starts_at: datetime | None, ends_at: datetime | None, *, prefix: Path = ()
 ) -> tuple[datetime | None, datetime | None]:
-    """`[starts_at, ends_at)`, each with its zone, the end after the start. ZONE_MISSING, ENDS_BEFORE_START."""
+    """`[starts_at, ends_at)`, each as `check_instant` asks, the end after the start. ENDS_BEFORE_START."""
     for name, instant in (("startsAt", starts_at), ("endsAt", ends_at)):
-        if instant is not None and instant.tzinfo is None:
-            raise Invalid("must carry its zone or offset", code="ZONE_MISSING", field=(*prefix, name))
+        if instant is not None:
+            check_instant(instant, (*prefix, name))
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         raise Invalid("must be after the start", code="ENDS_BEFORE_START", field=(*prefix, "endsAt"))
     return starts_at, ends_at

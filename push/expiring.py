@@ -15,6 +15,7 @@ import asyncpg
 
 from base import failpoints
 from base.database import Connection, reading, retrying, transaction
+from base.rounds import go_round
 from loyalty.ledger.books import POINT
 from loyalty.ledger.configuring import load_policies
 from partners.history import NO_HISTORY
@@ -103,8 +104,10 @@ async def tell_expiring(now: datetime, *, is_phone_configured: bool) -> None:
     """Tell what has come up by `now`, in every program whose past is not being loaded."""
     async with reading() as connection:
         programs = [row["id"] for row in await connection.fetch(PROGRAMS, now)]
-    for program_id in programs:
-        await tell_expiring_of(program_id, now=now, is_phone_configured=is_phone_configured)
+    await go_round(
+        programs,
+        lambda program_id: tell_expiring_of(program_id, now=now, is_phone_configured=is_phone_configured),
+    )
 
 
 async def tell_expiring_of(program_id: int, *, now: datetime, is_phone_configured: bool) -> None:

@@ -63,7 +63,9 @@ class ExpiryInput:
         try:
             return self._policy()
         except ValueError as error:
-            message = "a number of days or months is out of bounds, or no period ends like that"
+            message = (
+                "a number of days or months is out of bounds, no period ends like that, or never is false"
+            )
             raise Invalid(message, code="INVALID_EXPIRY", field=field) from error
 
     def _policy(self) -> Policy:
@@ -77,4 +79,6 @@ class ExpiryInput:
             return Policy.after(days=stated(self.after_days), months=stated(self.after_months))
         if stated(self.idle_days) is not None or stated(self.idle_months) is not None:
             return Policy.sliding(days=stated(self.idle_days), months=stated(self.idle_months))
+        if not stated(self.never):
+            raise ValueError("neither never nor ever")
         return NEVER

@@ -54,7 +54,7 @@ class Partner(Node):
 
     @strawberry.field
     async def wallet(self, info: Info, unit: str | None = POINT) -> Wallet:
-        code = info.context.catalog.unit(unit or POINT).code
+        code = info.context.catalog.unit(POINT if unit is None else unit).code
         return Wallet.of(await info.context.loaders.wallets.load((self.row.id, code)))
 
     @strawberry.field(description="Null where the program has no tiers.")

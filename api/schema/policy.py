@@ -115,7 +115,7 @@ class PolicyMutation:
                 expiry_notice_days=stored.expiry_notice_days if days is None else tuple(days),
             )
 
-        changed = await change_policies(program_id=context.program_id, change=change)
+        changed = await change_policies(program_id=context.program_id, change=change, now=context.now())
         return ProgramPolicySetPayload(policy=ProgramPolicy.of(changed))
 
 

@@ -238,7 +238,7 @@ class TierMutation:
             grace_days=given.grace_days,
             returns_take=given.returns_take,
         )
-        await set_tier_ladder(program_id=context.program_id, ladder=ladder)
+        await set_tier_ladder(program_id=context.program_id, ladder=ladder, now=context.now())
         await context.renew()
         catalog = context.catalog
         assert catalog.ladder is not None

@@ -6,7 +6,7 @@ however late it is reported. A rule that is ended earns nothing for what occurs 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ from loyalty.earning.queries import RuleRow, load_versions
 from loyalty.earning.shares import RateBasis
 from loyalty.earning.terms import INPUTS
 from loyalty.ledger.books import POINT
+from loyalty.ledger.expiry import check_last_day
 from loyalty.ledger.units import check_unit
 from metrics.service import FilterInput, check_filter, note_filter
 from partners.audiences import AudienceInput, check_audience
-from partners.checks import check_code, check_dates, check_decimal, check_name, check_points
+from partners.checks import check_code, check_dates, check_decimal, check_instant, check_name, check_points
 from partners.configuration import LockedProgram, configure, raise_config_version, settle_key
 from partners.segments import load_segment_rows
 
@@ -39,9 +40,6 @@ SET_BUDGET: Final = """
 INSERT INTO earning_budget (program_id, rule_id, budget) VALUES ($1, $2, $3)
 ON CONFLICT (program_id, rule_id) DO UPDATE SET budget = excluded.budget
 """
-
-LAST_ZONE: Final = timedelta(hours=12)
-"""How far the clocks of the last place on Earth are behind: only then is a day over everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ async def create_earning_rule(
             stored = _name_inputs(_content(versions[-1]), versions[-1].activity_kind)
             settle_key(rule.key, stored=stored, asked=_name_inputs(asked, rule.activity_kind))
             return versions[0]
-        check_day(rule.terms, now)
+        check_last_day(rule.terms.expiry, now=now, field=["expiry"])
         return await _add(connection, program, rule.key, rule.activity_kind, asked, version=1, now=now)
 
     return await configure(program_id, create)
@@ -121,7 +119,8 @@ async def update_earning_rule(
         newest = await _find(connection, program, rule.key)
         if newest.ended_at is not None:
             raise Invalid(f"the rule {rule.key!r} has ended", code="RULE_ENDED", field=["key"])
-        check_dates(rule.effective_from, None)
+        if rule.effective_from is not None:
+            check_instant(rule.effective_from, ["effectiveFrom"])
         effective_from = rule.effective_from or now
         asked = await _check_content(connection, program.id, rule, newest.terms.unit, tiers)
         if _content(newest) == asked and rule.effective_from in (None, newest.effective_from):
@@ -134,7 +133,7 @@ async def update_earning_rule(
                 "a budget is the rule's, and another one holds at once: change it with a version from now"
             )
             raise Invalid(message, code="NOT_SUPPORTED", field=["budget"])
-        check_day(rule.terms, now)
+        check_last_day(rule.terms.expiry, now=now, field=["expiry"])
         return await _add(
             connection,
             program,
@@ -275,13 +274,6 @@ def _name_inputs(content: dict[str, Any], activity_kind: str) -> dict[str, Any]:
         "activityKind": activity_kind,
         **{given: content["terms"].get(name) for name, given in INPUTS.items()},
     }
-
-
-def check_day(terms: TermsInput, now: datetime) -> None:
-    """A day on which points expire must not be over for everybody. INVALID_EXPIRY."""
-    day = None if terms.expiry is None else terms.expiry.on
-    if day is not None and day < (now.astimezone(UTC) - LAST_ZONE).date():
-        raise Invalid("that day is over", code="INVALID_EXPIRY", field=["expiry", "on"])
 
 
 def _check_points_per(per: PointsPer) -> tuple[RateBasis, Decimal]:

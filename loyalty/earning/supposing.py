@@ -15,8 +15,9 @@ from base.errors import Invalid, within
 from loyalty.earning.counters import Budget, Counters
 from loyalty.earning.queries import compile_version
 from loyalty.earning.rules import Earning
-from loyalty.earning.service import EarningRuleInput, check_day, check_rule
+from loyalty.earning.service import EarningRuleInput, check_rule
 from loyalty.earning.versions import EarningRule
+from loyalty.ledger.expiry import check_last_day
 from partners.checks import check_count, check_unique
 from partners.configuration import settle_key
 
@@ -62,7 +63,7 @@ async def suppose_rules(
     for place, rule in enumerate(rules):
         with within("rules", str(place)):
             content = await check_rule(connection, program_id=program_id, kinds=kinds, rule=rule, tiers=tiers)
-            check_day(rule.terms, now)
+            check_last_day(rule.terms.expiry, now=now, field=["expiry"])
             before = newest.get(rule.key)
             if before is not None:
                 _check_change(rule, before)

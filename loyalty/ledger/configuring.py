@@ -1,6 +1,7 @@
 """What a program decides about its points as a whole is changed: its policies, and its units."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from base.database import Connection
 from base.errors import Invalid
 from loyalty.ledger.books import POINT
+from loyalty.ledger.expiry import check_last_day
 from loyalty.ledger.policies import MOST_NOTICE_DAYS, MOST_NOTICES, SETTING, Policies
 from loyalty.ledger.units import Unit, load_units
 from partners.checks import (
@@ -40,16 +42,20 @@ async def set_policies(*, program_id: int, policies: Policies) -> None:
     await change_policies(program_id=program_id, change=lambda stored: policies)
 
 
-async def change_policies(*, program_id: int, change: Callable[[Policies], Policies]) -> Policies:
-    """Change some of the program's policies for its points; what stands then.
+async def change_policies(
+    *, program_id: int, change: Callable[[Policies], Policies], now: datetime | None = None
+) -> Policies:
+    """Change some of the program's policies for its points; what stands then. By `now` no day of it may be over.
 
-    Raises `Invalid` (UNKNOWN_UNIT, INVALID_NUMBER, DUPLICATE, TOO_MANY).
+    Raises `Invalid` (UNKNOWN_UNIT, INVALID_NUMBER, INVALID_EXPIRY, DUPLICATE, TOO_MANY).
     """
 
     async def write(connection: Connection, program: LockedProgram) -> Policies:
         stored = await load_policies(connection, program_id=program.id)
         changed = change(stored)
         _check_notice_days(changed.expiry_notice_days)
+        if now is not None and changed.expiry != stored.expiry:
+            check_last_day(changed.expiry, now=now, field=["expiry"])
         units = await load_units(connection, program_id=program.id)
         check_known(changed.approval_above, units, [THRESHOLDS], noun="unit", name="unit")
         if changed != stored:

@@ -5,13 +5,14 @@ long that day is; so a month on from 31 January is the last day of February.
 """
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
+from base.errors import Invalid
 from loyalty.because import Because
 from metrics.windows import Period, end_of, instant_of, local_day, start_of
 
@@ -19,6 +20,8 @@ MOST_DAYS: Final = 36_500
 MOST_MONTHS: Final = 1_200
 LATEST: Final = date(8999, 12, 31)
 """There is a day after it in every zone."""
+LAST_ZONE: Final = timedelta(hours=12)
+"""How far the clocks of the last place on Earth are behind: only then is a day over everywhere."""
 
 
 class ExpiryKind(StrEnum):
@@ -207,3 +210,9 @@ def explain_lot(
         expiresOn=None if end is None else last_day(end, time_zone).isoformat(),
         sliding=expiry.is_sliding,
     )
+
+
+def check_last_day(expiry: Expiry | None, *, now: datetime, field: Sequence[str]) -> None:
+    """A day on which points expire must not be over for everybody. INVALID_EXPIRY."""
+    if expiry is not None and expiry.on is not None and expiry.on < (now.astimezone(UTC) - LAST_ZONE).date():
+        raise Invalid("that day is over", code="INVALID_EXPIRY", field=[*field, "on"])

@@ -17,6 +17,7 @@ from base.database import (
     transaction,
 )
 from base.ids import take_ids
+from base.rounds import go_round
 from loyalty.ledger.books import Books, Transaction
 from loyalty.ledger.maturing import bring_up_to_date, count_due
 from loyalty.ledger.service import build_books, load_due_lots, read_wallets, save_books, write_wallets
@@ -51,8 +52,7 @@ async def turn_lots(now: datetime) -> None:
     """Turn all that is due by `now`, in every program whose past is not being loaded."""
     async with reading() as connection:
         programs = [row["id"] for row in await connection.fetch(PROGRAMS, now)]
-    for program_id in programs:
-        await turn_lots_of(program_id, now)
+    await go_round(programs, lambda program_id: turn_lots_of(program_id, now))
 
 
 async def turn_lots_of(program_id: int, now: datetime) -> None:

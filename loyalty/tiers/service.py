@@ -7,6 +7,7 @@ holds all who have no standing yet.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -15,7 +16,7 @@ import orjson
 from base import outbox
 from base.database import Connection
 from base.errors import Invalid
-from loyalty.ledger.expiry import Expiry
+from loyalty.ledger.expiry import Expiry, check_last_day
 from loyalty.tiers.inputs import MOST_TIERS, TierInput, TierLadderInput, check_ladder
 from loyalty.tiers.queries import read_expiry
 from loyalty.tiers.rules import Downgrade
@@ -112,14 +113,18 @@ class TierRow:
     access: tuple[str, ...]
 
 
-async def set_tier_ladder(*, program_id: int, ladder: TierLadderInput) -> list[TierRow]:
+async def set_tier_ladder(
+    *, program_id: int, ladder: TierLadderInput, now: datetime | None = None
+) -> list[TierRow]:
     """Set the program's ladder, and answer its tiers from the lowest. The same again changes nothing.
 
+    By `now` no day on which points expire may be over.
+
     UNKNOWN_METRIC, NOT_SUPPORTED (the period, or the metric over it), REQUIRED, TOO_MANY, DUPLICATE, FIRST_NOT_ZERO,
-    NOT_RISING, NOT_POSITIVE, NEGATIVE, TOO_LARGE, TOO_PRECISE, TIER_IN_USE.
+    NOT_RISING, NOT_POSITIVE, NEGATIVE, TOO_LARGE, TOO_PRECISE, TIER_IN_USE, INVALID_EXPIRY.
     """
     check_ladder(ladder)
-    return await configure(program_id, lambda connection, program: _set(connection, program, ladder))
+    return await configure(program_id, lambda connection, program: _set(connection, program, ladder, now))
 
 
 def carry_levels(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
@@ -132,7 +137,9 @@ def carry_levels(before: Sequence[str], after: Sequence[str]) -> dict[int, int]:
     return carried
 
 
-async def _set(connection: Connection, program: LockedProgram, ladder: TierLadderInput) -> list[TierRow]:
+async def _set(
+    connection: Connection, program: LockedProgram, ladder: TierLadderInput, now: datetime | None
+) -> list[TierRow]:
     metric = await find_metric(connection, program_id=program.id, key=ladder.metric)
     stands = await connection.fetchrow(LADDER, program.id)
     stored = await _tiers(connection, program.id)
@@ -142,6 +149,9 @@ async def _set(connection: Connection, program: LockedProgram, ladder: TierLadde
     same_windows = stands is not None and tuple(stands) == _windows(metric, ladder)
     if same_windows and [_content(tier) for tier in stored] == [_content(tier) for tier in ladder.tiers]:
         return stored
+    for place, tier in enumerate(ladder.tiers):
+        if now is not None and tier.expiry not in [one.expiry for one in stored]:
+            check_last_day(tier.expiry, now=now, field=item_path(["tiers"], place, "expiry"))
     if stands is not None:
         await hold_activities(connection, program.id)
         await _refuse_loss(connection, program.id, stored, ladder)

@@ -200,6 +200,8 @@ async def test_warnings_are_of_few_days_within_a_year(days: list[int], code: str
     ("given", "code", "field"),
     [
         ({"expiry": {"afterDays": 0}}, "INVALID_EXPIRY", ["expiry"]),
+        ({"expiry": {"never": False}}, "INVALID_EXPIRY", ["expiry"]),
+        ({"expiry": {"on": "2020-01-01"}}, "INVALID_EXPIRY", ["expiry", "on"]),
         ({"expiry": {"afterMonths": 5_000}}, "INVALID_EXPIRY", ["expiry"]),
         ({"expiry": {"periodEnd": {"period": "WEEKLY"}}}, "INVALID_EXPIRY", ["expiry"]),
         (

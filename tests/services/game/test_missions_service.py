@@ -113,6 +113,8 @@ async def test_another_content_under_a_key_is_refused(changes: dict[str, Any]) -
         ({"description": "\0"}, ("INVALID_TEXT", ("description",))),
         ({"ends_at": NOW}, ("ENDS_BEFORE_START", ("endsAt",))),
         ({"ends_at": END.replace(tzinfo=None)}, ("ZONE_MISSING", ("endsAt",))),
+        ({"starts_at": NOW.replace(year=1)}, ("INVALID_DATE", ("startsAt",))),
+        ({"ends_at": NOW.replace(year=9999)}, ("INVALID_DATE", ("endsAt",))),
         ({"objectives": []}, ("REQUIRED", ("objectives",))),
         ({"objectives": [SELL, SELL]}, ("DUPLICATE", ("objectives", "1", "key"))),
         ({"objectives": [replace(SELL, key="")]}, ("INVALID_CODE", ("objectives", "0", "key"))),

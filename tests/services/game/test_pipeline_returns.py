@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from loyalty.ledger.adjust import adjust_points
@@ -30,6 +31,20 @@ async def test_partial_returns_take_floor_shares_and_the_last_the_remainder() ->
         left.append((await world.wallet("shop")).available)
     assert left == [7, 4, 0]
     await check_invariants(world.program_id)
+
+
+async def test_a_part_never_shows_as_the_whole() -> None:
+    world = await make_world()
+    await world.earn(quantity="0.0012")
+    await world.accept(sale("a1", "shop", [line("tea", 1_000_000, 10)]))
+    await world.accept(return_of("r1", "shop", [back("a1", 1, "tea", 999_999, 5)]))
+    await world.accept(return_of("r2", "shop", [back("a1", 1, "tea", 1, 5)]))
+    rows = await world.rows(
+        "SELECT jsonb_path_query(because::jsonb, '$[*] ? (@.step == \"reversal\")')::text AS step"
+        " FROM ledger_transaction WHERE program_id = $1 ORDER BY id"
+    )
+    steps = [orjson.loads(row["step"]) for row in rows]
+    assert [(step["share"], step["points"]) for step in steps] == [("0.9999", 1199), ("1", 1)]
 
 
 async def test_each_rule_takes_back_its_own_share() -> None:

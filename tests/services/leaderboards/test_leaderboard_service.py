@@ -78,6 +78,7 @@ async def test_a_fixed_board_counts_in_its_own_range(scene: Scene) -> None:
         ({"period": Period.FIXED}, "REQUIRED", ("startsAt",)),
         ({"starts_at": NOW, "ends_at": NOW}, "ENDS_BEFORE_START", ("endsAt",)),
         ({"starts_at": NOW.replace(tzinfo=None)}, "ZONE_MISSING", ("startsAt",)),
+        ({"starts_at": NOW.replace(year=1899)}, "INVALID_DATE", ("startsAt",)),
         ({"time_zone": "Mars/Base"}, "INVALID_TIME_ZONE", ("timeZone",)),
         ({"audience": AudienceInput(regions=["MOON"])}, "UNKNOWN_REGION", ("audience", "regions", "0")),
         ({"audience": AudienceInput(tiers=["gold"])}, "UNKNOWN_TIER", ("audience", "tiers", "0")),

@@ -160,6 +160,8 @@ async def test_a_day_that_is_over_is_no_expiry() -> None:
         ({"points_per": PointsPer(amount=Decimal("1e18"))}, ("TOO_LARGE", ("pointsPer", "amount"))),
         ({"starts_at": NOW, "ends_at": NOW}, ("ENDS_BEFORE_START", ("endsAt",))),
         ({"starts_at": NOW.replace(tzinfo=None)}, ("ZONE_MISSING", ("startsAt",))),
+        ({"starts_at": NOW.replace(year=1)}, ("INVALID_DATE", ("startsAt",))),
+        ({"ends_at": NOW.replace(year=9999)}, ("INVALID_DATE", ("endsAt",))),
         ({"filter": FilterInput(skus=["soap"])}, ("UNKNOWN_SKU", ("filter", "skus", "0"))),
         (
             {"audience": AudienceInput(partner_kinds=[cast(PartnerKind, "SHOP")])},
