@@ -1,7 +1,7 @@
 """`mitra audit --replay` of tiers and progress: silent over all that was decided, in any order; over nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import Context
 from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
@@ -404,7 +404,7 @@ async def test_what_is_configured_meanwhile_is_gone_by(
 ) -> None:
     """A ladder that is set, and a mission that is ended, between the start of a replay and its first page."""
     world = await make_missions()
-    ahead = [
+    ahead: list[Callable[[], Coroutine[None, None, object]]] = [
         lambda: world.ladder(
             "amount", Period.MONTHLY, {"bronze": (0, 1), "silver": (10, 1), "gold": (20, 2)}
         ),
