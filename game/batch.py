@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from activity.journal import Claim, claim_keys, find_keys, load_originals, release_keys
 from activity.returns import Original, references
-from activity.rules import RETURN, ActivityInput, Line, Refusal, check, payload_hash, resolve_lines
+from activity.rules import RETURN, Refusal
 from base import failpoints
 from base.database import Connection
 from base.ids import Ids
 from base.telemetry import Stopwatch
+from game.candidates import Candidate
 from game.facts import load_facts
 from game.fold import Draft, fold
 from game.loading import (
@@ -47,50 +48,6 @@ class Turn:
     plenty: int = 1
     hold_budgets: bool = False
     supposed: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """An activity that nothing is wrong with by itself. Two that say the same are two.
-
-    One with a `refusal` is none by the products of today; but if it was accepted once, it answers as it did then.
-    """
-
-    given: ActivityInput
-    payload_hash: bytes
-    partner_id: int
-    lines: tuple[Line, ...]
-    refusal: Refusal | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """(source, external id)."""
-        return self.given.source, self.given.external_id
-
-
-def examine(plan: Plan, given: ActivityInput) -> Candidate | Refusal:
-    """What can be said of a sound activity before anything is locked."""
-    partner_id = plan.partner_ids.get(given.partner)
-    if partner_id is None:
-        return Refusal("UNKNOWN_PARTNER", f"there is no partner {given.partner}", ("partner",))
-    lines = resolve_lines(given, plan.products) if given.kind != RETURN else ()
-    if isinstance(lines, Refusal):
-        return Candidate(given, payload_hash(given), partner_id, (), lines)
-    return Candidate(given, payload_hash(given), partner_id, lines)
-
-
-async def examine_all(
-    connection: Connection, plan: Plan, activities: Sequence[ActivityInput], *, now: datetime
-) -> list[Candidate | Refusal]:
-    """What can be said of each activity before anything is locked; products and partners are looked up first."""
-    refusals = [check(given, kinds=plan.kinds, currency=plan.currency, now=now) for given in activities]
-    sound = [given for given, refusal in zip(activities, refusals, strict=True) if refusal is None]
-    await plan.learn(
-        connection,
-        skus={line.sku for given in sound for line in given.lines},
-        partners={given.partner for given in sound},
-    )
-    return [refusal or examine(plan, given) for given, refusal in zip(activities, refusals, strict=True)]
 
 
 def when(one: Placed) -> tuple[int, datetime]:
@@ -131,12 +88,13 @@ class Batch:
             if undecided:
                 await check_version(connection, self.plan)
             return
+        self.drafts = {one: self._draft(one) for one in fresh}
+        watch.split("fold")
         partner_ids = {one.partner_id for one in fresh}
         self.partners = await lock_partners(connection, self.plan, partner_ids, hold=not self.supposed)
         watch.split("lock")
         failpoints.reach("pipeline.locked")
-        self.drafts = {one: self._draft(one) for one in fresh}
-        watch.split("fold")
+        self._correct_zones()
         originals = await self._originals(connection, fresh)
         self.state = await load_state(
             connection,
@@ -163,19 +121,34 @@ class Batch:
         return await claim_keys(connection, program_id=program_id, claims=self.claims.values())
 
     def _draft(self, one: Candidate) -> Draft:
-        view = self.partners[one.partner_id].view
+        """Counted before its partner is locked, as others may wait for it: by the zone that it was last seen in."""
         occurred_at = one.given.occurred_at.astimezone(UTC)
-        moment = Moment(one.partner_id, one.given.kind, occurred_at, local_day(occurred_at, view.time_zone))
+        day = local_day(occurred_at, self.plan.zones[one.partner_id])
+        moment = Moment(one.partner_id, one.given.kind, occurred_at, day)
         if self.history is not None:
             self.history = max(self.history, occurred_at)
         if self.supposed:
             self.now = max(self.now, occurred_at)
         posted_at = self.history or self.now
         draft = Draft(one.given, self.claims[one.key].activity_id, one.lines, moment, posted_at, self.now)
-        if one.given.kind != RETURN:
-            draft.movements = self.plan.counting.count(draft, whole(one.lines), stood=False, stands=True)
-            draft.reach = self.plan.counting.reach(draft, draft.movements)
+        self._count(draft)
         return draft
+
+    def _count(self, draft: Draft) -> None:
+        if draft.kind != RETURN:
+            draft.movements = self.plan.counting.count(draft, whole(draft.lines), stood=False, stands=True)
+            draft.reach = self.plan.counting.reach(draft, draft.movements)
+
+    def _correct_zones(self) -> None:
+        """Count again for partners whose zone is not the one that they were last seen in, now that it cannot change."""
+        zones = self.plan.zones
+        moved = {id_ for id_, one in self.partners.items() if one.view.time_zone != zones[id_]}
+        zones.update({id_: self.partners[id_].view.time_zone for id_ in moved})
+        for draft in self.drafts.values() if moved else ():
+            if draft.partner_id in moved:
+                day = local_day(draft.occurred_at, zones[draft.partner_id])
+                draft.moment = replace(draft.moment, local_date=day)
+                self._count(draft)
 
     async def _originals(
         self, connection: Connection, fresh: Sequence[Candidate]

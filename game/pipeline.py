@@ -15,7 +15,8 @@ from base.database import Connection, retrying, transaction
 from base.errors import Invalid
 from base.ids import IdsExhausted, take_ids
 from base.telemetry import Stopwatch
-from game.batch import Batch, Candidate, Turn, examine_all
+from game.batch import Batch, Turn
+from game.candidates import Candidate, examine_all
 from game.loading import PlanMoved
 from game.outcome import Outcome
 from game.plan import Plan, plans

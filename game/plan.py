@@ -47,14 +47,17 @@ OBJECTIVES: Final = """
 SELECT mission_id, key, series_id, target FROM objective WHERE program_id = $1 ORDER BY mission_id, position
 """
 BADGES: Final = "SELECT id, key, series_id, levels FROM badge WHERE program_id = $1 ORDER BY id"
-PARTNER_IDS: Final = "SELECT code, id FROM partner WHERE program_id = $1 AND code = ANY($2::text[])"
+PARTNERS: Final = """
+SELECT p.code, p.id, coalesce(p.time_zone, g.time_zone) AS time_zone
+FROM partner p JOIN program g ON g.id = p.program_id WHERE p.program_id = $1 AND p.code = ANY($2::text[])
+"""
 
 Watcher = TypeVar("Watcher")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A program's configuration at one version. The two caches hold what never changes while the version stands."""
+    """A program's configuration at one version. Products and the partners' ids never change while it stands."""
 
     program_id: int
     version: int
@@ -78,6 +81,8 @@ class Plan:
     """The series whose past is being gone through again."""
     products: dict[str, Product] = field(default_factory=dict)
     partner_ids: dict[str, int] = field(default_factory=dict)
+    zones: dict[int, str] = field(default_factory=dict)
+    """Of these partners, as they were last seen: a zone may change while the version stands."""
 
     @property
     def counts_rewards(self) -> bool:
@@ -93,8 +98,9 @@ class Plan:
             self.products.update(await load_products(connection, program_id=self.program_id, skus=unknown))
         codes = list(set(partners) - self.partner_ids.keys())
         if codes:
-            rows = await connection.fetch(PARTNER_IDS, self.program_id, codes)
+            rows = await connection.fetch(PARTNERS, self.program_id, codes)
             self.partner_ids.update({row["code"]: row["id"] for row in rows})
+            self.zones.update({row["id"]: row["time_zone"] for row in rows})
 
 
 async def load_plan(connection: Connection, program_id: int) -> Plan:

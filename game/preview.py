@@ -15,7 +15,8 @@ from base.clock import Clock
 from base.database import Connection, reading, snapshot
 from base.ids import IdsExhausted, take_ids
 from base.telemetry import Stopwatch
-from game.batch import Batch, Candidate, Turn, examine_all
+from game.batch import Batch, Turn
+from game.candidates import Candidate, examine_all
 from game.facts import Fact, facts_of, load_facts
 from game.loading import PlanMoved, check_version
 from game.outcome import DUPLICATE, RECORDED, Outcome
@@ -83,7 +84,7 @@ async def preview(
                     now=now,
                 )
                 # Names are looked up anew, too: what the process keeps of them is not to come from here.
-                mine = replace(plan, earning=supposed.earning, products={}, partner_ids={})
+                mine = replace(plan, earning=supposed.earning, products={}, partner_ids={}, zones={})
                 checked = await examine_all(connection, mine, activities, now=now + AHEAD)
                 batch = Batch(mine, ids, Turn(now, supposed=True))
                 return await _decide(connection, batch, supposed, activities, checked)

@@ -379,6 +379,25 @@ async def test_a_return_takes_from_the_sales_own_local_day(zone: str, instant: s
     assert window == at.date().replace(day=1)
 
 
+async def test_a_partner_that_moved_counts_on_its_new_calendar_at_once() -> None:
+    """What it would move is counted before it is locked, by the zone that it was last seen in."""
+    world = await make_world({"mover": "UTC", "stayer": "UTC"})
+    await world.count("pieces", Measure.QUANTITY, Period.DAILY)
+    at = datetime(2026, 10, 1, 2, tzinfo=UTC)
+    for number, (zone, day) in enumerate(
+        [("UTC", "2026-10-01"), ("America/New_York", "2026-09-30"), ("Asia/Tokyo", "2026-10-01")]
+    ):
+        await world.partner("mover", zone)
+        before = await world.meters("pieces", Period.DAILY, "mover")
+        sales = [sale(f"{who}{number}", who, [line("tea", 5, 10)], at=at) for who in ("mover", "stayer")]
+        await world.accept(*sales)
+        meters = await world.meters("pieces", Period.DAILY, "mover")
+        assert {str(w) for w, one in meters.items() if w not in before or one != before[w]} == {day}
+    (window,) = await world.meters("pieces", Period.DAILY, "stayer")
+    assert str(window) == "2026-10-01"
+    await check_invariants(world.program_id)
+
+
 async def test_the_tier_from_before_the_activity_multiplies_and_lets_in() -> None:
     world = await make_world()
     await world.count("amount")
