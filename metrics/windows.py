@@ -102,6 +102,8 @@ def fixed_start(spec: WindowSpec) -> date:
     return LIFETIME_START if spec.starts_at is None else spec.starts_at.astimezone(UTC).date()
 
 
+# An activity's windows in one zone, and those of the points that it brings, ask for the same day.
+@lru_cache(maxsize=4096)
 def local_day(instant: datetime, time_zone: str) -> date:
     """The calendar day of an instant in a zone."""
     return instant.astimezone(zone(time_zone)).date()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from activity.rules import ZERO, Line
-from base.numbers import EXACT
+from base.numbers import EXACT, exactly
 from loyalty.ledger.books import Basis, Lot
 from metrics.rules import ONE
 
@@ -37,7 +37,7 @@ def weigh(basis: RateBasis, lines: Sequence[Line]) -> Basis:
         weights = [line.amount for line in lines]
         if not any(weights):
             weights = [ONE] * len(lines)
-    return [(line.number, format(weight, "f")) for line, weight in zip(lines, weights, strict=True)]
+    return [(line.number, exactly(weight)) for line, weight in zip(lines, weights, strict=True)]
 
 
 WHOLE: Final = Fraction(1)
