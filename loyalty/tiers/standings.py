@@ -13,13 +13,18 @@ READ: Final = """
 SELECT partner_id, level, since, earned, carried, open_from, review_at, peaks::text, override_level, override_until
 FROM tier_standing WHERE program_id = $1 AND partner_id = ANY($2::bigint[])
 """
-# The meters of a reviewed ladder that any of these partners' open windows needs; all of them, where one has none yet.
+# The meters of a reviewed ladder that each of these partners' open windows needs; all of them, where one has none yet.
 OPEN_METERS: Final = """
+WITH opened AS MATERIALIZED (SELECT partner_id, open_from FROM tier_standing
+                             WHERE program_id = $1 AND partner_id = ANY($3::bigint[]) AND open_from IS NOT NULL)
+SELECT m.series_id, m.window_start, m.partner_id, m.value, m.reached_at, m.version
+FROM meter m JOIN opened o ON o.partner_id = m.partner_id AND o.open_from <= m.window_start
+WHERE m.program_id = $1 AND m.series_id = $2 AND m.partner_id = ANY(ARRAY(SELECT partner_id FROM opened))
+  AND m.window_start >= (SELECT min(open_from) FROM opened)
+UNION ALL
 SELECT series_id, window_start, partner_id, value, reached_at, version
-FROM meter WHERE program_id = $1 AND series_id = $2 AND partner_id = ANY($3::bigint[])
-AND window_start >= (SELECT CASE WHEN count(s.open_from) < cardinality($3::bigint[]) THEN '-infinity'
-                                 ELSE min(s.open_from) END
-                     FROM tier_standing s WHERE s.program_id = $1 AND s.partner_id = ANY($3::bigint[]))
+FROM meter WHERE program_id = $1 AND series_id = $2
+             AND partner_id = ANY(ARRAY(SELECT unnest($3::bigint[]) EXCEPT SELECT partner_id FROM opened))
 """
 WRITE: Final = """
 INSERT INTO tier_standing (program_id, partner_id, level, since, earned, carried, open_from, review_at, peaks,
