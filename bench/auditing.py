@@ -11,14 +11,16 @@ from bench.past import fill
 from bench.report import Row
 from ops.audit.books import BOOKS
 
-LINES: Final = 600_000
-"""Lines of sales that come to about a million entries."""
+ENTRIES: Final = 1_000_000
+"""How many there are at least."""
+LINES: Final = 900_000
+"""Lines of sales that come to so many, and some."""
 COUNT: Final = "SELECT count(*) FROM ledger_entry WHERE program_id = $1"
 PASS: Final = "SELECT count(*), sum(amount) FROM ledger_entry WHERE program_id = $1"
 
 
 class Broken(Exception):
-    """The books do not hold: what was measured is worth nothing."""
+    """The books do not hold, or hold too little: what was measured is worth nothing."""
 
 
 async def measure(url: str) -> Row:
@@ -30,6 +32,8 @@ async def measure(url: str) -> Row:
     try:
         async with reading() as connection:
             entries = await connection.fetchval(COUNT, world.program_id)
+            if entries < ENTRIES:
+                raise Broken(f"{entries:,} entries, and {ENTRIES:,} are wanted")
             await connection.fetchrow(PASS, world.program_id)
             started = time.perf_counter()
             await connection.fetchrow(PASS, world.program_id)
