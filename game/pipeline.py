@@ -14,6 +14,7 @@ from base.clock import Clock
 from base.database import Connection, retrying, transaction
 from base.errors import Invalid
 from base.ids import IdsExhausted, take_ids
+from base.memory import batch_in_hand
 from base.telemetry import Stopwatch
 from game.batch import Batch, Turn
 from game.candidates import Candidate, examine_all
@@ -68,7 +69,8 @@ async def record(
         attempts += 1
         watch.start()
         turn = Turn(clock.now(), history, plenty, hold_budgets=budgets_moved >= BUDGET_ATTEMPTS)
-        outcomes = await _record(program_id, activities, turn, settle, watch)
+        with batch_in_hand():
+            outcomes = await _record(program_id, activities, turn, settle, watch)
         failpoints.reach("pipeline.committed")
         return outcomes
 
