@@ -24,7 +24,7 @@ async def give(
     unit: str = POINT,
     kind: EntryKind = EntryKind.EARN,
 ) -> int:
-    """Grant a partner, whose days are in UTC, a lot; its id."""
+    """Grant a partner a lot; its id."""
     async with transaction() as connection:
         holder = await lock_holder(connection, program_id=world.program_id, partner=code)
         now = world.clock.now()
@@ -36,7 +36,12 @@ async def give(
         step = posted.because.add("reward", points=amount, unit=unit)
         matures = now + lock
         step = explain_lot(
-            posted.because, on=step, matures_at=matures, posted_at=now, expiry=expiry, time_zone="UTC"
+            posted.because,
+            on=step,
+            matures_at=matures,
+            posted_at=now,
+            expiry=expiry,
+            time_zone=holder.time_zone,
         )
         grant(
             desk.books,
@@ -48,6 +53,7 @@ async def give(
             because=step,
             matures_at=matures,
             expiry=expiry,
+            time_zone=holder.time_zone,
         )
         tell(posted, unit=unit, amount=amount, kind=kind, on=step)
         await desk.save(connection)
@@ -72,7 +78,8 @@ async def take_back(world: World, code: str, lot_id: int, amount: int, *, unit: 
         lot = desk.books.lots[lot_id]
         planned = plan_recall(desk.books, lot, amount=amount, returns=holder.policies.returns)
         posted = desk.begin(f"test/back/{desk.ids.take()}")
-        step = posted.because.add("waived", points=planned.waived, returns=holder.policies.returns.value)
+        returns = holder.policies.returns.value
+        step = posted.because.add("waived", points=planned.waived, returns=returns)
         recall(desk.books, posted, planned, because=step)
         if planned.taken:
             tell(posted, unit=unit, amount=-planned.taken, kind=EntryKind.REVERSE, on=step)

@@ -64,6 +64,7 @@ async def adjust_points(
             state=AdjustmentState.AWAITING_APPROVAL,
             asked_by=actor,
             asked_at=now,
+            approval_above=holder.policies.approval_above.get(unit),
         )
         if not holder.policies.needs_approval(unit, amount):
             posted = await post(connection, program_id=program_id, holder=holder, wanted=wanted, now=now)

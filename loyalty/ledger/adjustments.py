@@ -10,7 +10,7 @@ from base.database import Connection
 
 ADJUSTMENT: Final = """
 SELECT a.id, a.partner_id, p.code AS partner, a.key, a.unit, a.amount, a.reason, a.state, a.asked_by, a.asked_at,
-       a.decided_by, a.decided_at, a.rejection, a.transaction_id
+       a.decided_by, a.decided_at, a.rejection, a.transaction_id, a.approval_above
 FROM adjustment a JOIN partner p ON p.program_id = a.program_id AND p.id = a.partner_id
 WHERE a.program_id = $1
 """
@@ -22,8 +22,9 @@ NEWEST: Final = f"""
 ORDER BY a.id DESC LIMIT $4
 """
 INSERT: Final = """
-INSERT INTO adjustment (program_id, partner_id, key, unit, amount, reason, state, asked_by, asked_at, transaction_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id
+INSERT INTO adjustment (program_id, partner_id, key, unit, amount, reason, state, asked_by, asked_at, transaction_id,
+                        approval_above)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id
 """
 DECIDE: Final = """
 UPDATE adjustment SET state = $3, decided_by = $4, decided_at = $5, rejection = $6, transaction_id = $7
@@ -44,6 +45,7 @@ class Adjustment:
     """An adjustment. `is_new` where this call brought it to where it stands, and no earlier one.
 
     `decided_by` and `decided_at` are of those alone that awaited approval; `rejection` says why one was rejected.
+    `approval_above` is the program's threshold when it was asked for.
     """
 
     id: int
@@ -60,6 +62,7 @@ class Adjustment:
     decided_at: datetime | None = None
     rejection: str | None = None
     transaction_id: int | None = None
+    approval_above: int | None = None
     is_new: bool = False
 
 
@@ -101,6 +104,7 @@ async def insert_adjustment(connection: Connection, *, program_id: int, wanted: 
         wanted.asked_by,
         wanted.asked_at,
         wanted.transaction_id,
+        wanted.approval_above,
     )
     return id_
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from loyalty.because import Because
+from loyalty.ledger.expiry import NEVER, Expiry
 
 POINT: Final = "POINT"
 MOST: Final = 2**53 - 1
@@ -49,7 +50,10 @@ class EntryKind(StrEnum):
 
 
 class MovementKind(StrEnum):
-    """A move of a lot: held = HELD - RELEASED - CAPTURED, spent = SPENT + CAPTURED, the others as they are called."""
+    """A move of a lot: held = HELD - RELEASED - CAPTURED, spent = SPENT + CAPTURED, the others as they are called.
+
+    What is WAIVED stays where it is.
+    """
 
     GRANTED = "GRANTED"
     HELD = "HELD"
@@ -59,6 +63,7 @@ class MovementKind(StrEnum):
     EXPIRED = "EXPIRED"
     REVERSED = "REVERSED"
     REPAID = "REPAID"
+    WAIVED = "WAIVED"
 
 
 class Entry(NamedTuple):
@@ -138,7 +143,9 @@ Basis: TypeAlias = list[tuple[int, str]]
 class Lot:
     """Points granted together: pending until they have `matured`.
 
-    `recalled` is what returns took for it, from anywhere; `waived` what they let go by the program's policy.
+    `recalled` is what returns took for it, from anywhere; `waived` what they let go by the program's policy. What it
+    was granted under is written with a new lot, for the audit, and never read again: the policy, whose days they are,
+    and until when the wallet's sliding lots lived.
     """
 
     id: int
@@ -164,6 +171,9 @@ class Lot:
     sliding: bool = False
     is_new: bool = False
     changed: bool = False
+    expiry: Expiry = NEVER
+    time_zone: str | None = None
+    idle_until: datetime | None = None
 
     @property
     def recallable(self) -> int:

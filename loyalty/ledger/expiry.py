@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+
 from base.errors import Invalid
 from loyalty.because import Because
 from metrics.windows import Period, end_of, instant_of, local_day, start_of
@@ -116,6 +118,15 @@ class Expiry:
             name: value for name, value in carried.items() if value is not None
         }
 
+    @classmethod
+    def from_text(cls, text: str | None) -> "Expiry":
+        """The policy of what `as_text` wrote."""
+        return _read(text)
+
+    def as_text(self) -> str | None:
+        """What `to_json` says, as text; None of a policy by which nothing expires."""
+        return _write(self)
+
     @property
     def is_sliding(self) -> bool:
         """Whether earning puts it off."""
@@ -129,6 +140,17 @@ class Expiry:
 
 
 NEVER: Final = Expiry()
+
+
+# There are as many policies as somebody has thought of, and a lot for every sale.
+@lru_cache(maxsize=1024)
+def _read(text: str | None) -> Expiry:
+    return Expiry.from_json(None if text is None else orjson.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _write(expiry: Expiry) -> str | None:
+    return None if expiry.kind is ExpiryKind.NONE else orjson.dumps(expiry.to_json()).decode()
 
 
 def matures_at(*, occurred_at: datetime, posted_at: datetime, lock_days: int, time_zone: str) -> datetime:

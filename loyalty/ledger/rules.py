@@ -65,6 +65,7 @@ def grant(
     posted_at = transaction.posted_at
     matures_at = max(matures_at or posted_at, posted_at)
     matured = matures_at == posted_at
+    renews = kind is EntryKind.EARN and wallet.idle_until is not None
     lot = Lot(
         id=lot_id,
         partner_id=transaction.partner_id,
@@ -83,6 +84,9 @@ def grant(
         matured=matured,
         sliding=expiry.is_sliding,
         is_new=True,
+        expiry=expiry,
+        time_zone=time_zone if renews or expiry != NEVER else None,
+        idle_until=wallet.idle_until,
     )
     books.add(lot)
     note(transaction, lot, MovementKind.GRANTED, amount)
@@ -94,7 +98,7 @@ def grant(
     if lot.sliding:
         wallet.idle = expiry.term
         _keep_alive(wallet, start=matures_at, time_zone=time_zone)
-    elif kind is EntryKind.EARN and wallet.idle_until is not None:
+    elif renews:
         until = _keep_alive(wallet, start=posted_at, time_zone=time_zone)
         if until is not None:
             shown = last_day(until, time_zone).isoformat()
@@ -153,7 +157,9 @@ def recall(books: Books, transaction: Transaction, planned: Recall, *, because: 
     move(transaction, [*own, *planned.others], MovementKind.REVERSED)
     taken = planned.taken
     lot.recalled += taken
-    lot.waived += planned.waived
+    if planned.waived:
+        lot.waived += planned.waived
+        move(transaction, lot, MovementKind.WAIVED, planned.waived)
     lot.changed = True
     from_available = total(planned.others)
     if lot.matured:

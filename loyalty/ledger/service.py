@@ -104,6 +104,9 @@ LOT_COLUMNS: Final = (
     "waived",
     "matured",
     "sliding",
+    "expiry",
+    "time_zone",
+    "idle_until",
 )
 MOVEMENT_COLUMNS: Final = ("program_id", "lot_id", "transaction_id", "number", "kind", "amount")
 
@@ -293,4 +296,7 @@ def _lot(program_id: int, one: Lot) -> tuple[Any, ...]:
         one.waived,
         one.matured,
         one.sliding,
+        one.expiry.as_text(),
+        one.time_zone,
+        one.idle_until,
     )

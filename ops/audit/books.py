@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ops.audit.adjusting import ADJUSTING
 from ops.audit.check import Check, sql_check
 from ops.audit.earning import EARNING
 
@@ -154,11 +155,15 @@ ACCOUNTED: Final = sql_check(
 
 RECALLED: Final = sql_check(
     "recalls",
-    "returns never took more for a lot than it was granted and did not expire, nor took what they had let go",
+    "what returns took for a lot is what they posted, no more than was granted and did not expire or was let go",
     rows=LOTS,
     wrong="""
-    SELECT 'lot ' || id FROM lot
-    WHERE program_id = $1 AND NOT (recalled BETWEEN 0 AND granted - expired AND waived BETWEEN 0 AND granted - recalled)
+    SELECT 'lot ' || coalesce(l.id, r.lot_id)
+    FROM (SELECT * FROM lot WHERE program_id = $1) l
+    FULL JOIN (SELECT lot_id, -sum(amount) AS recalled FROM ledger_entry
+               WHERE program_id = $1 AND kind = 'REVERSE' AND account = 'WALLET' GROUP BY lot_id) r ON r.lot_id = l.id
+    WHERE l.id IS NULL OR l.recalled <> coalesce(r.recalled, 0)
+       OR NOT (l.recalled BETWEEN 0 AND l.granted - l.expired AND l.waived BETWEEN 0 AND l.granted - l.recalled)
     """,
 )
 
@@ -174,10 +179,11 @@ MOVED: Final = sql_check(
                       coalesce(sum(amount) FILTER (WHERE kind IN ('SPENT', 'CAPTURED')), 0) AS spent,
                       coalesce(sum(amount) FILTER (WHERE kind = 'EXPIRED'), 0) AS expired,
                       coalesce(sum(amount) FILTER (WHERE kind = 'REVERSED'), 0) AS reversed,
-                      coalesce(sum(amount) FILTER (WHERE kind = 'REPAID'), 0) AS repaid
+                      coalesce(sum(amount) FILTER (WHERE kind = 'REPAID'), 0) AS repaid,
+                      coalesce(sum(amount) FILTER (WHERE kind = 'WAIVED'), 0) AS waived
                FROM lot_movement WHERE program_id = $1 GROUP BY lot_id) m ON m.lot_id = l.id
-    WHERE l.program_id = $1 AND (l.granted, l.held, l.spent, l.expired, l.reversed, l.repaid)
-       IS DISTINCT FROM (m.granted, m.held, m.spent, m.expired, m.reversed, m.repaid)
+    WHERE l.program_id = $1 AND (l.granted, l.held, l.spent, l.expired, l.reversed, l.repaid, l.waived)
+       IS DISTINCT FROM (m.granted, m.held, m.spent, m.expired, m.reversed, m.repaid, m.waived)
     """,
 )
 
@@ -226,5 +232,5 @@ ENDED: Final = sql_check(
 
 BOOKS: Final[tuple[Check, ...]] = (
     BALANCED, ONCE, OWNED, BUCKETS, SIGNS, VERSIONS, CHAINED, TOLD, COVERED, SLIDING, ACCOUNTED, RECALLED, MOVED,
-    HELD, ENDED, *EARNING,
+    HELD, ENDED, *ADJUSTING, *EARNING,
 )  # fmt: skip

@@ -1,18 +1,21 @@
 """What must become of points, in plain Python: slow, short, and sharing no code with the ledger.
 
-A `Purse` is one partner's points in one unit. Whoever touches it lets time do its work first (`settle`). Days are UTC.
+A `Purse` is one partner's points in one unit. Whoever touches it lets time do its work first (`settle`). Days are those
+of the partner's zone when the points were granted.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 DAY: Final = timedelta(days=1)
 
 
-def day_end(moment: datetime, days: int) -> datetime:
+def day_end(moment: datetime, days: int, zone: ZoneInfo) -> datetime:
     """The end of the day so many days after that of `moment`."""
-    return moment.replace(hour=0, minute=0) + (days + 1) * DAY
+    day = moment.astimezone(zone).date() + (days + 1) * DAY
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 class TooMuch(Exception):
@@ -49,6 +52,7 @@ class Purse:
     """A wallet. What returns do with points that are gone is the program's `returns`."""
 
     returns: str
+    zone: ZoneInfo
     lots: list[Lot] = field(default_factory=list)
     debt: int = 0
     idle_days: int = 0
@@ -108,6 +112,10 @@ class Purse:
             lot.repaid += part
             self.debt -= part
 
+    def today(self, now: datetime) -> date:
+        """The partner's day."""
+        return now.astimezone(self.zone).date()
+
     # ------------------------------------------------------------------------------------------------ what is done
 
     def grant(
@@ -126,10 +134,10 @@ class Purse:
         ready_at = now + lock * DAY
         lot = Lot(amount, now, ready_at, left=amount, ready=not lock, sliding=slide is not None)
         if days is not None:
-            lot.gone_at = day_end(ready_at, days)
+            lot.gone_at = day_end(ready_at, days, self.zone)
         if slide is not None:
             self.idle_days = slide
-            self._live_until(day_end(ready_at, slide))
+            self._live_until(day_end(ready_at, slide, self.zone))
         self.lots.append(lot)
         if lot.ready:
             self._repay([lot])
@@ -141,7 +149,7 @@ class Purse:
         """The same, by an activity: it keeps sliding points alive."""
         lot = self.grant(amount, now, lock=lock, days=days, slide=slide)
         if not lot.sliding and self.idle_until is not None:
-            self._live_until(day_end(now, self.idle_days))
+            self._live_until(day_end(now, self.idle_days, self.zone))
         return lot
 
     def _live_until(self, moment: datetime) -> None:

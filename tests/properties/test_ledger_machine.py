@@ -1,11 +1,13 @@
 """Everything that can be done to points, by many partners in two units, on a clock that a job may be late on.
 
-After each step the wallets and lots are what the model says, and the books are right in themselves.
+Partners live at the edges of the calendar, and move. After each step the wallets and lots are what the model says, the
+books are right in themselves, and the audit's replay comes to the same.
 """
 
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import strategies as st
@@ -25,6 +27,7 @@ from loyalty.ledger.policies import Policies, Returns
 from loyalty.ledger.posting import InsufficientPoints
 from loyalty.ledger.turning import turn_lots_of
 from loyalty.ledger.units import Unit
+from ops.audit.replaying import WALLETS as WALLETS_REPLAYED
 from tests.invariants import check_audit, check_invariants
 from tests.ledger import capture_hold, give, hold_points, release_hold, take_back
 from tests.properties.ledger_model import DAY, Lot, Purse, TooMuch
@@ -33,10 +36,12 @@ from tests.world import World, make_world
 
 pytestmark = pytest.mark.usefixtures("database")
 
-SHOPS: Final = ("a", "b", "c")
+ZONES: Final = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/Havana")
+"""The earliest and the latest of days, and one that once begins at one o'clock."""
+SHOPS: Final = {"a": "UTC", "b": "Pacific/Kiritimati", "c": "Etc/GMT+12"}
 UNITS: Final = ("POINT", "IDR")
-DEFAULT_DAYS: Final = 6
-"""How long adjustments are good for in programs that say so."""
+DEFAULTS: Final = (NEVER, Expiry.after(days=6), Expiry.sliding(days=4))
+"""How long adjustments are good for, as programs say."""
 
 WALLETS: Final = """
 SELECT p.code, w.unit, w.available, w.pending, w.held, w.debt, w.idle_until
@@ -47,6 +52,12 @@ SELECT p.code, l.unit, l.granted, l.remaining, l.held, l.spent, l.expired, l.rev
        l.matured
 FROM lot l JOIN partner p ON p.program_id = l.program_id AND p.id = l.partner_id WHERE l.program_id = $1 ORDER BY l.id
 """
+
+
+def good_for(expiry: Expiry) -> dict[str, Any]:
+    """The same in the model's words."""
+    return {"slide": expiry.days} if expiry.is_sliding else {"days": expiry.days}
+
 
 amounts: Final = st.sampled_from([1, 2, 5, 10, 33])
 
@@ -72,17 +83,20 @@ class Machine(RuleBasedStateMachine):
         self.holds: list[tuple[Purse, int, list[tuple[Lot, int]], int]] = []
         self.done: list[tuple[Callable[..., Any], dict[str, Any]]] = []
         self.keys = 0
-        self.default_days: int | None = None
+        self.default = NEVER
 
-    @initialize(returns=st.sampled_from(Returns), days=st.sampled_from([None, DEFAULT_DAYS]))
-    def begin(self, returns: Returns, days: int | None) -> None:
+    @initialize(returns=st.sampled_from(Returns), expiry=st.sampled_from(DEFAULTS))
+    def begin(self, returns: Returns, expiry: Expiry) -> None:
         self.world = self.wait(make_world(SHOPS))
-        expiry = NEVER if days is None else Expiry.after(days=days)
         program_id = self.world.program_id
         self.wait(set_policies(program_id=program_id, policies=Policies(returns=returns, expiry=expiry)))
         self.wait(set_unit(program_id=program_id, unit=Unit("IDR", "Rupiah", "IDR")))
-        self.default_days = days
-        self.purses = {(shop, unit): Purse(returns.value) for shop in SHOPS for unit in UNITS}
+        self.default = expiry
+        self.purses = {
+            (shop, unit): Purse(returns.value, ZoneInfo(zone))
+            for shop, zone in SHOPS.items()
+            for unit in UNITS
+        }
 
     def choose(self, data: st.DataObject) -> tuple[str, str, Purse]:
         """A wallet; the first ones are chosen more often, so that much comes together in them."""
@@ -106,9 +120,7 @@ class Machine(RuleBasedStateMachine):
     )
     def earn(self, data: st.DataObject, amount: int, lock: int, expiry: Expiry) -> None:
         shop, unit, purse = self.choose(data)
-        slide = expiry.days if expiry.is_sliding else None
-        days = None if expiry.is_sliding else expiry.days
-        lot = purse.earn(amount, self.world.clock.now(), lock=lock, days=days, slide=slide)
+        lot = purse.earn(amount, self.world.clock.now(), lock=lock, **good_for(expiry))
         given = give(self.world, shop, amount, lock=lock * DAY, expiry=expiry, unit=unit)
         self.granted.append((shop, unit, self.wait(given), lot))
         self.compare()
@@ -119,7 +131,7 @@ class Machine(RuleBasedStateMachine):
         now = self.world.clock.now()
         purse.grant(amount, now, days=days, settle=False)
         self.keys += 1
-        expires_on: date | None = None if days is None else (now + days * DAY).date()
+        expires_on: date | None = None if days is None else purse.today(now) + days * DAY
         given = OpeningBalance(str(self.keys), shop, amount, unit, expires_on)
         opened = open_balances(program_id=self.world.program_id, balances=[given], actor="tests", now=now)
         assert [one.status for one in self.wait(opened)] == ["RECORDED"]
@@ -131,7 +143,7 @@ class Machine(RuleBasedStateMachine):
         asked = {"partner": shop, "unit": unit, "reason": "test", "amount": -amount if takes else amount}
         now = self.world.clock.now()
         if not takes:
-            purse.grant(amount, now, days=self.default_days)
+            purse.grant(amount, now, **good_for(self.default))
             self.ask(adjust_points, **asked)
         else:
             self.try_taking(lambda: purse.withdraw(amount, now), adjust_points, asked)
@@ -202,6 +214,13 @@ class Machine(RuleBasedStateMachine):
             self.wait(turn_lots_of(self.world.program_id, now))
         self.compare()
 
+    @rule(shop=st.sampled_from(sorted(SHOPS)), zone=st.sampled_from(ZONES))
+    def change_zone(self, shop: str, zone: str) -> None:
+        for unit in UNITS:
+            self.purses[shop, unit].zone = ZoneInfo(zone)
+        self.wait(self.world.partner(shop, time_zone=zone))
+        self.compare()
+
     def compare(self) -> None:
         """The tables are what the model says, and right in themselves."""
         wallets = {tuple(row)[:2]: tuple(row)[2:] for row in self.wait(self.world.rows(WALLETS))}
@@ -212,6 +231,7 @@ class Machine(RuleBasedStateMachine):
             assert wallets.get(key, (0, 0, 0, 0, None)) == purse.seen, key
             assert lots.get(key, []) == [one.seen() for one in purse.lots], key
         self.wait(check_invariants(self.world.program_id))
+        self.wait(check_audit(self.world.program_id, [WALLETS_REPLAYED]))
 
     def teardown(self) -> None:
         if self.purses:
