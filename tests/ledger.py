@@ -78,8 +78,7 @@ async def take_back(world: World, code: str, lot_id: int, amount: int, *, unit: 
         lot = desk.books.lots[lot_id]
         planned = plan_recall(desk.books, lot, amount=amount, returns=holder.policies.returns)
         posted = desk.begin(f"test/back/{desk.ids.take()}")
-        returns = holder.policies.returns.value
-        step = posted.because.add("waived", points=planned.waived, returns=returns)
+        step = posted.because.add("waived", points=planned.waived, returns=holder.policies.returns.value)
         recall(desk.books, posted, planned, because=step)
         if planned.taken:
             tell(posted, unit=unit, amount=-planned.taken, kind=EntryKind.REVERSE, on=step)

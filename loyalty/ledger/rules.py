@@ -159,7 +159,7 @@ def recall(books: Books, transaction: Transaction, planned: Recall, *, because: 
     lot.recalled += taken
     if planned.waived:
         lot.waived += planned.waived
-        move(transaction, lot, MovementKind.WAIVED, planned.waived)
+        note(transaction, lot, MovementKind.WAIVED, planned.waived)
     lot.changed = True
     from_available = total(planned.others)
     if lot.matured:

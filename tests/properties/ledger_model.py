@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 DAY: Final = timedelta(days=1)
+UTC_ZONE: Final = ZoneInfo("UTC")
 
 
 def day_end(moment: datetime, days: int, zone: ZoneInfo) -> datetime:
@@ -52,7 +53,7 @@ class Purse:
     """A wallet. What returns do with points that are gone is the program's `returns`."""
 
     returns: str
-    zone: ZoneInfo
+    zone: ZoneInfo = UTC_ZONE
     lots: list[Lot] = field(default_factory=list)
     debt: int = 0
     idle_days: int = 0

@@ -1,11 +1,8 @@
 """`mitra audit`: silent over whatever the pipeline writes, and each check finds what it is for."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import asyncpg
 import pytest
 
 import base.redis
@@ -21,26 +18,12 @@ from loyalty.earning.terms import CapPeriod
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
-from ops.audit.check import Finding
 from ops.audit.checks import CHECKS, audit_program
 from tests.ledger import capture_hold, hold_points
+from tests.spoiling import BY_NAME, look, owner, unguarded
 from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
 
-BY_NAME: Final = {check.name: check for check in CHECKS}
 LAST_MONTH: Final = NOW - timedelta(days=30)
-
-APPEND_ONLY: Final = (
-    "activity",
-    "activity_line",
-    "ledger_transaction",
-    "ledger_entry",
-    "lot_movement",
-    "tier_change",
-)
-CONSTRAINTS: Final = """
-SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
-WHERE conrelid = $1::text::regclass AND contype IN ('c', 'u') ORDER BY contype, conname
-"""
 
 
 async def make_busy_world() -> World:
@@ -111,36 +94,6 @@ async def make_busy_world() -> World:
     return world
 
 
-async def look(world: World, name: str) -> Finding:
-    """What one check finds."""
-    return await BY_NAME[name].look(world.program_id)
-
-
-@asynccontextmanager
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The tables' owner, for whom what is append-only is not."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        for table in APPEND_ONLY:
-            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        yield connection
-    finally:
-        for table in APPEND_ONLY:
-            await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        await connection.close()
-
-
-@asynccontextmanager
-async def unguarded(connection: asyncpg.Connection, table: str) -> AsyncIterator[None]:
-    """The table without its checks and uniques. The block leaves nothing that they would refuse."""
-    found = await connection.fetch(CONSTRAINTS, table)
-    for row in found:
-        await connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{row["conname"]}"')
-    yield
-    for row in found:
-        await connection.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{row["conname"]}" {row["definition"]}')
-
-
 async def test_what_the_pipeline_writes_is_clean(boards: base.redis.Client) -> None:
     world = await make_busy_world()
     await advance_program(world.program_id, NOW)
@@ -187,7 +140,8 @@ CORRUPTIONS: Final = {
     "holds": "UPDATE hold SET amount = amount + 1 WHERE program_id = $1 AND state = 'OPEN'",
     "ends of holds": "UPDATE hold SET captured = captured - 1 WHERE program_id = $1 AND state = 'CAPTURED'",
     "lot movements": "DELETE FROM lot_movement WHERE program_id = $1 AND kind = 'REVERSED'",
-    "spending order": """
+    "adjustments": "UPDATE adjustment SET reason = 'given' WHERE program_id = $1",
+    "wallets replayed": """
         UPDATE lot SET matures_at = matures_at + '1 second' WHERE program_id = $1 AND spent > 0
     """,
     "caps": "UPDATE earning_usage SET points = points + 1 WHERE program_id = $1",

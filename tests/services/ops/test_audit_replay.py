@@ -28,7 +28,7 @@ from partners.audiences import AudienceInput
 from partners.history import begin_history, end_history
 from partners.service import PartnerKind
 from tests.invariants import check_audit
-from tests.services.ops.test_audit import owner
+from tests.spoiling import owner
 from tests.world import NOW, Amount, World, activity, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -28,6 +28,6 @@ ALTER TABLE adjustment
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0019_joined_on")]
+    dependencies = [("mitra", "0020_messages")]
 
     operations = [ops.RunSQL(AS_GRANTED), ops.RunSQL(AS_ASKED)]
