@@ -28,6 +28,6 @@ ALTER TABLE adjustment
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0020_messages")]
+    dependencies = [("mitra", "0021_holds_of_partners")]
 
     operations = [ops.RunSQL(AS_GRANTED), ops.RunSQL(AS_ASKED)]
