@@ -9,6 +9,7 @@ replaying   wallets, lived through again by their entries (`wallets` is the pure
 counting    meters, counted again from the journal
 watchers    completions, badges, tiers, seasons: what follows from the meters
 climbing    tiers, climbed again through the journal
+progress    missions and badges, decided again (`deciding` is the pure part; both go by what is read in `past`)
 outbox      nothing stays untold
 boards      the boards in Redis, against the database
 paging      partners in pages, for what is replayed

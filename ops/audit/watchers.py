@@ -1,4 +1,4 @@
-"""What follows from the meters: missions, badges, tiers, seasons' final standings, and the outbox that tells of it.
+"""What follows from the meters: missions, badges, tiers, and seasons' final standings.
 
 A mission that was ended is settled: what came back later moves its meters and not its completions.
 """
@@ -134,22 +134,6 @@ FINAL_STANDINGS: Final = sql_check(
     """,
 )
 
-OUTBOX: Final = sql_check(
-    "outbox",
-    "no row of the outbox and no consumer's place in it lies ahead of the present, where it would never be read",
-    rows="SELECT count(*) FROM outbox WHERE program_id = $1",
-    wrong="""
-    SELECT 'row ' || xid || ':' || id FROM outbox
-    WHERE program_id = $1 AND xid >= pg_snapshot_xmax(pg_current_snapshot())
-    UNION ALL
-    SELECT 'consumer ' || consumer FROM outbox_cursor WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())
-    """,
-    note="""
-    SELECT CASE WHEN count(*) > 0 THEN count(*) || ' rows have been read by all and wait to be dropped' END
-    FROM outbox WHERE program_id = $1 AND (xid, id) <= (SELECT xid, id FROM outbox_cursor ORDER BY xid, id LIMIT 1)
-    """,
-)
-
 WATCHERS: Final[tuple[Check, ...]] = (
-    COMPLETIONS, PAID, LEVELS, MISSION_BADGES, TIERS, FINAL_STANDINGS, OUTBOX,
+    COMPLETIONS, PAID, LEVELS, MISSION_BADGES, TIERS, FINAL_STANDINGS,
 )  # fmt: skip

@@ -28,6 +28,6 @@ ALTER TABLE adjustment
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mitra", "0021_holds_of_partners")]
+    dependencies = [("mitra", "0022_replay")]
 
     operations = [ops.RunSQL(AS_GRANTED), ops.RunSQL(AS_ASKED)]
