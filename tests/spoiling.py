@@ -13,13 +13,8 @@ from tests.world import World
 BY_NAME: Final = {check.name: check for check in CHECKS}
 
 GUARDED_TABLES: Final = (
-    "activity",
-    "activity_line",
-    "ledger_transaction",
-    "ledger_entry",
-    "lot_movement",
-    "lot",
-)
+    "activity", "activity_line", "ledger_transaction", "ledger_entry", "lot_movement", "lot", "tier_change",
+)  # fmt: skip
 CONSTRAINTS: Final = """
 SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
 WHERE conrelid = $1::text::regclass AND contype IN ('c', 'u') ORDER BY contype, conname

@@ -17,7 +17,10 @@ APPEND_ONLY = (
     "ledger_transaction",
     "hold_lot",
     "lot_movement",
+    "partner_calendar",
+    "past_review",
     "tier_change",
+    "tier_mark",
     "tier_review",
 )
 RIGHTS = """
