@@ -50,6 +50,8 @@ def describe(error: BaseException) -> str | None:
             )
         case asyncpg.TooManyConnectionsError():
             return f"The database has no connection left: lower {PREFIX}DATABASE_POOL_MAX, or raise its own limit"
+        case asyncpg.QueryCanceledError():
+            return f"The database took too long ({one_line(error)})"
         case asyncpg.PostgresConnectionError() | asyncpg.OperatorInterventionError():
             return f"The database went away ({one_line(error)})"
         case asyncpg.PostgresError() if outage := outage_of(error):

@@ -59,6 +59,8 @@ class Watching:
     badges: Sequence[Watched]
     pays: frozenset[int]
     """The missions that pay points."""
+    most: int
+    """The most that one of them pays."""
     left_out: int
 
     @property
@@ -102,6 +104,7 @@ async def load_watching(connection: Connection, program_id: int) -> Watching:
         missions=[one for one in settled if one.mission is not None],
         badges=[one for one in settled if one.badge is not None],
         pays=frozenset(one.id for one in plan.missions.values() if one.points),
+        most=max((one.points for one in plan.missions.values()), default=0),
         left_out=len(missions) + len(badges) - len(settled),
     )
 

@@ -5,7 +5,7 @@ tiers or partners; what else it was then is not kept: there the journal's own fa
 proved all the same, that the objectives were at their targets when it completed, and that it went when they fell.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from game.badges.rules import Award
 from game.loading import AWARDS, COMPLETIONS, PlanMoved, check_version
 from game.missions.rules import Completion, reward_key
 from game.state import PartnerState, State
+from loyalty.ledger.books import MOST
 from loyalty.ledger.service import build_books
 from metrics.meters import Meters
 from ops.audit.audiences import Admission, Paid, TierTurns, load_told, load_turns
@@ -28,6 +29,11 @@ from partners.rules import PartnerView
 REWARDS: Final = """
 SELECT key, activity_id, posted_at FROM ledger_transaction WHERE program_id = $1 AND key = ANY($2::text[])
 """
+# Partners whose wallet may once have had no room for a reward of $3: a completion waited for it, perhaps.
+FULL: Final = """
+SELECT partner_id FROM lot WHERE program_id = $1 AND partner_id = ANY($2::bigint[]) AND unit = 'POINT'
+GROUP BY partner_id HAVING sum(granted) + $3 > $4
+"""
 
 
 @dataclass(slots=True)
@@ -39,6 +45,7 @@ class Stored:
     paid: Mapping[str, Paid]
     told: Mapping[int, frozenset[str]]
     turns: Mapping[int, TierTurns]
+    full: Set[int]
 
 
 class Seen(NamedTuple):
@@ -141,6 +148,7 @@ async def _load_stored(connection: Connection, watching: Watching, partner_ids: 
         await load_turns(connection, program_id=program_id, partner_ids=partner_ids)
         if any(one.audience.tiers for one in watching.missions)
         else {},
+        {row[0] for row in await connection.fetch(FULL, program_id, partner_ids, watching.most, MOST)},
     )
 
 
@@ -160,6 +168,8 @@ def _look_at(watching: Watching, past: Past, stored: Stored) -> Seen:
     turns = stored.turns.get(partner_id) or TierTurns(None, ())
     replay = Replay(watching, past, admission, turns, _begin(watching, past))
     replay.go()
+    if partner_id in stored.full:
+        replay.unsure |= watching.pays
     missions = {one.mission.id for one in watching.missions if one.mission is not None} - replay.unsure
     decided = {id_: one for (id_, _), one in replay.state.completions.items() if id_ in missions}
     kept = {id_: one for id_, one in completions.items() if id_ in missions}

@@ -14,7 +14,7 @@ from loyalty.ledger.books import MOST
 from metrics.rules import Measure
 from metrics.windows import Period
 from partners.service import ProductInput
-from tests.invariants import check_invariants
+from tests.invariants import check_audit, check_invariants
 from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -253,3 +253,4 @@ async def test_a_mission_whose_reward_has_no_room_waits_and_says_so() -> None:
     await world.accept(sale("a2", "shop"))
     assert (await world.wallet("shop")).available == MOST
     await check_invariants(world.program_id)
+    await check_audit(world.program_id)

@@ -18,6 +18,7 @@ from loyalty.earning.terms import CapPeriod
 from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
+from ops.audit.check import sql_check
 from ops.audit.checks import CHECKS, audit_program
 from tests.ledger import capture_hold, hold_points
 from tests.spoiling import BY_NAME, look, owner, unguarded
@@ -102,6 +103,15 @@ async def test_what_the_pipeline_writes_is_clean(boards: base.redis.Client) -> N
     assert [(one.check.name, one.finding.offending) for one in found if one.finding.violations] == []
     assert len(found) == len(CHECKS)
     assert [one.check.name for one in found if not one.finding.looked] == []
+
+
+async def test_a_check_takes_as_long_as_the_books_are_and_others_do_not(boards: base.redis.Client) -> None:
+    limits = "current_setting('statement_timeout') || ' ' || current_setting('transaction_timeout')"
+    check = sql_check("limits", "", rows="SELECT 1 WHERE $1::bigint > 0", wrong=f"SELECT {limits}")
+    world = await make_world()
+    assert (await check.look(world.program_id)).offending == ("0 0",)
+    async with reading() as connection:
+        assert await connection.fetchval(f"SELECT {limits}") == "2min 5min"
 
 
 async def test_an_empty_program_is_clean(boards: base.redis.Client) -> None:
