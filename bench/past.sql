@@ -29,11 +29,11 @@ ANALYZE past.drawn;
 
 -- * the journal's activities
 INSERT INTO activity (program_id, id, partner_id, number, kind, source, external_id, occurred_at, posted_at, recorded_at,
-                      local_date, time_zone, currency)
+                      local_date, time_zone, currency, config_version)
 SELECT s.program_id, d.id, d.partner_id, d.number, 'SALE', 'bench', 'past-' || d.i, d.occurred_at,
        d.occurred_at + interval '1 minute', d.occurred_at + interval '1 minute',
-       (d.occurred_at AT TIME ZONE d.time_zone)::date, d.time_zone, d.currency
-FROM past.drawn d, past.setting s ORDER BY d.i;
+       (d.occurred_at AT TIME ZONE d.time_zone)::date, d.time_zone, d.currency, p.config_version
+FROM past.drawn d, past.setting s JOIN program p ON p.id = s.program_id ORDER BY d.i;
 
 -- * their keys
 INSERT INTO activity_key (program_id, source, external_id, payload_hash, activity_id)
@@ -179,6 +179,9 @@ LEFT JOIN past.followed f USING (i) ORDER BY i;
 INSERT INTO tier_standing (program_id, partner_id, level, earned, since)
 SELECT DISTINCT ON (f.partner_id) s.program_id, f.partner_id, f.level, f.level, d.occurred_at + interval '1 minute'
 FROM past.followed f JOIN past.drawn d USING (i), past.setting s WHERE f.level IS NOT NULL ORDER BY f.partner_id, i DESC;
+INSERT INTO tier_change (program_id, partner_id, from_tier, to_tier, changed_at, cause, transaction_id)
+SELECT s.program_id, f.partner_id, f.tier_from, f.tier_to, d.occurred_at, 'COUNTED', d.id + 1
+FROM past.followed f JOIN past.drawn d USING (i), past.setting s WHERE f.level IS NOT NULL ORDER BY i;
 INSERT INTO badge_award (program_id, partner_id, badge_id, level, awarded_at)
 SELECT s.program_id, f.partner_id, f.badge_id, f.badge_level, d.occurred_at + interval '1 minute'
 FROM past.followed f JOIN past.drawn d USING (i), past.setting s WHERE f.badge_id IS NOT NULL;
