@@ -175,7 +175,7 @@ JOIN (SELECT i, count(*) * max(g.steps) AS count,
       JOIN past.rule r USING (place) GROUP BY i) g USING (i)
 LEFT JOIN past.followed f USING (i) ORDER BY i;
 
--- * tiers and badges as they stand
+-- * tiers and badges as they stand, and how the tiers came to
 INSERT INTO tier_standing (program_id, partner_id, level, earned, since)
 SELECT DISTINCT ON (f.partner_id) s.program_id, f.partner_id, f.level, f.level, d.occurred_at + interval '1 minute'
 FROM past.followed f JOIN past.drawn d USING (i), past.setting s WHERE f.level IS NOT NULL ORDER BY f.partner_id, i DESC;
