@@ -33,6 +33,7 @@ from leaderboards.rules import Grouping
 from leaderboards.seasons import advance_program
 from leaderboards.service import LeaderboardInput, create_leaderboard
 from loyalty.ledger.opening import OpeningBalance, open_balances
+from loyalty.ledger.policies import NOTICE_DAYS
 from loyalty.ledger.turning import turn_lots_of
 from metrics.rules import Measure
 from metrics.windows import Period
@@ -42,6 +43,7 @@ from push.channels import PHONE
 from push.channels.protocol import Outcome, Parcel, Sent
 from push.deliveries import LEASE, deliver_due
 from push.devices import register_device
+from push.expiring import tell_expiring_of
 from tests.invariants import check_audit, check_invariants
 from tests.ledger import capture_hold, hold_points, release_hold
 from tests.properties.making import add_partners, make_setting
@@ -145,9 +147,11 @@ class Player:
         clock.advance_to(start_of(number))
         for batch in batches_of(number):
             await self._insist(lambda: self._accept(batch))  # noqa: B023
+        await self._insist(lambda: self._tell_expiring(start_of(number)))
         await self._insist(lambda: self._open_balances(number))
         await self._insist(lambda: self._spend(number))
         await self._insist(lambda: turn_lots_of(world.program_id, start_of(number) + APART / 2))
+        await self._insist(lambda: self._tell_expiring(start_of(number) + APART / 2))
         await self._insist(lambda: self._give_tiers(number))
         later = SetClock(start_of(number) + APART / 2)
         await self._insist(lambda: review_tiers_of(world.program_id, later))
@@ -163,8 +167,8 @@ class Player:
         await self._insist(outbox.drop_consumed)
 
     async def finish(self) -> None:
-        """Deliver what a killed process had claimed."""
-        self.world.clock.set(self.world.clock.now() + LEASE)
+        """Deliver what a killed process had claimed, and what half of the last round told."""
+        self.world.clock.set(self.world.clock.now() + APART / 2 + LEASE)
         await self._deliver()
 
     async def _insist(self, step: Callable[[], Awaitable[Any]]) -> None:
@@ -184,14 +188,21 @@ class Player:
         assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
 
     async def _open_balances(self, number: int) -> None:
-        """Points that are good for a day."""
-        expires_on = (start_of(number) + timedelta(days=1)).date()
-        balances = [OpeningBalance(f"{number}-{shop}", shop, 7, expires_on=expires_on) for shop in SHOPS]
+        """Points that are good for a day, and points that are told of when half of the round is over."""
+        day = start_of(number).date()
+        balances = [
+            OpeningBalance(f"{number}-{days}-{shop}", shop, 7, expires_on=day + timedelta(days=days))
+            for shop in SHOPS
+            for days in (1, NOTICE_DAYS[-1] + APART.days // 2 - 1)
+        ]
         now = self.world.clock.now()
         outcomes = await open_balances(
             program_id=self.world.program_id, balances=balances, actor="test", now=now
         )
         assert {one.status for one in outcomes} in ({"RECORDED"}, {"DUPLICATE"}), outcomes
+
+    async def _tell_expiring(self, now: datetime) -> None:
+        await tell_expiring_of(self.world.program_id, now=now, is_phone_configured=True)
 
     async def _spend(self, number: int) -> None:
         """One shop spends some of what it reserved, one gives it back, and one has still to decide."""
