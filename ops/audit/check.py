@@ -1,7 +1,7 @@
 """What a check is."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from base.database import reading
@@ -23,6 +23,13 @@ class Finding:
     violations: int
     offending: tuple[str, ...] = ()
     note: str = ""
+
+    def add(self, looked: int, offending: Sequence[str]) -> "Finding":
+        """With so much more looked at, and these more that break it."""
+        first = (*self.offending, *offending)[:SHOWN]
+        return replace(
+            self, looked=self.looked + looked, violations=self.violations + len(offending), offending=first
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ Page by page of partners, each page a snapshot. A partner's climb begins where t
 the ladder, on the standing that was kept of it then (`loyalty.tiers.marks`); else with nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from activity.rules import RETURN
-from base.database import reading, transaction
-from game.loading import PlanMoved, check_version
+from base.database import Connection, reading
+from game.loading import check_version
 from game.plan import Plan, load_plan
 from loyalty.tiers.marks import MarkKind, TierMark, read_standing
 from loyalty.tiers.reviews import Cause, begin, bring_up_to_date, follow, next_due
@@ -23,8 +23,8 @@ from loyalty.tiers.standings import build_standings, read_standings
 from metrics.counting import Counting
 from metrics.meters import Meters
 from metrics.rules import POINTS
-from ops.audit.check import SHOWN, Check, Finding
-from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.check import Check, Finding
+from ops.audit.paging import begun_anew, read_pages
 from ops.audit.past import Happening, Past, count_points, load_pasts
 
 CHANGES: Final = """
@@ -151,16 +151,16 @@ def _begins(one: Happening) -> bool:
     return one.mark is not None and one.mark.kind is MarkKind.BEGAN
 
 
+class Read(NamedTuple):
+    """What was read of some partners."""
+
+    pasts: Sequence[Past]
+    standings: Mapping[int, Standing]
+    changes: Mapping[int, Sequence[Change]]
+
+
 async def look_at_tiers(program_id: int) -> Finding:
-    """Climb again with every partner; anew where the ladder was set meanwhile, for it decides by one."""
-    while True:
-        try:
-            return await _look(program_id)
-        except PlanMoved:
-            continue
-
-
-async def _look(program_id: int) -> Finding:
+    """Climb again with every partner."""
     async with reading() as connection:
         plan = await load_plan(connection, program_id)
     ladder = plan.ladder
@@ -168,55 +168,50 @@ async def _look(program_id: int) -> Finding:
         return Finding(0, 0)
     if ladder.series_id in plan.unfilled | plan.due:
         return Finding(0, 0, note="left out: the ladder's past is still being gone through")
-    looked = wrong = midway = 0
-    first: list[str] = []
-    after: int | None = 0
-    while after is not None:
-        after, seen, begun, offending = await _look_at_page(plan, ladder, after)
-        looked, midway, wrong = looked + seen, midway + begun, wrong + len(offending)
-        first += offending[: SHOWN - len(first)]
-    told = "climbed from where they stood when the ladder was set, or its past gone through"
-    return Finding(looked, wrong, tuple(first), f"{midway:,} partners {told}" if midway else "")
 
-
-async def _look_at_page(plan: Plan, ladder: Ladder, after: int) -> tuple[int | None, int, int, list[str]]:
-    """The last partner of the next page (None after the last), partners seen, those that begin midway, offenders."""
-    series = plan.counting.series[ladder.series_id]
-    program_id = plan.program_id
-    async with transaction() as connection:
-        await connection.execute(SNAPSHOT)
-        partner_ids = await next_partners(connection, program_id, after)
-        if not partner_ids:
-            return None, 0, 0, []
+    async def read(connection: Connection, partner_ids: list[int]) -> Read:
         await check_version(connection, plan)
-        counts_points = series.metric.measure in POINTS
-        pasts = await load_pasts(
-            connection, program_id=program_id, partner_ids=partner_ids, with_points=counts_points
-        )
-        statement = read_standings(program_id=program_id, partner_ids=partner_ids)
-        stored = build_standings(await connection.fetch(statement.sql, *statement.args))
-        rows = await connection.fetch(CHANGES, program_id, partner_ids)
+        return await _read(connection, plan, ladder, partner_ids)
+
+    found, midway = Finding(0, 0), 0
+    async for page in read_pages(program_id, read):
+        offending = []
+        for past in page.pasts:
+            is_whole = not any(_begins(one) for one in past.happenings)
+            midway += not is_whole
+            offending += _climb_again(plan, ladder, past, page, is_whole=is_whole)
+        found = found.add(len(page.pasts), offending)
+    told = "climbed from where they stood when the ladder was set, or its past gone through"
+    return replace(found, note=f"{midway:,} partners {told}" if midway else "")
+
+
+async def _read(connection: Connection, plan: Plan, ladder: Ladder, partner_ids: list[int]) -> Read:
+    program_id = plan.program_id
+    counts_points = plan.counting.series[ladder.series_id].metric.measure in POINTS
+    pasts = await load_pasts(
+        connection, program_id=program_id, partner_ids=partner_ids, with_points=counts_points
+    )
+    statement = read_standings(program_id=program_id, partner_ids=partner_ids)
+    standings = build_standings(await connection.fetch(statement.sql, *statement.args))
     changes: dict[int, list[Change]] = {id_: [] for id_ in partner_ids}
-    for partner_id, *change in rows:
+    for partner_id, *change in await connection.fetch(CHANGES, program_id, partner_ids):
         changes[partner_id].append(Change(*change))
-    counting = Counting([series])
-    midway = 0
-    offending = []
-    for past in pasts:
-        climb = Climb(ladder, Meters(counting.series))
-        climb.go(counting, past)
-        is_whole = not any(_begins(one) for one in past.happenings)
-        midway += not is_whole
-        offending += compare_changes(
-            past.code, stored=changes[past.partner_id], climbed=climb.changes, is_whole=is_whole
-        )
-        offending += compare(
-            past.code,
-            ladder,
-            stored=stored.get(past.partner_id, Standing(0, None)),
-            climbed=climb.standing or Standing(0, None),
-        )
-    return partner_ids[-1], len(pasts), midway, offending
+    return Read(pasts, standings, changes)
+
+
+def _climb_again(plan: Plan, ladder: Ladder, past: Past, page: Read, *, is_whole: bool) -> list[str]:
+    """What a partner's climb does not come to as it is stored."""
+    counting = Counting([plan.counting.series[ladder.series_id]])
+    climb = Climb(ladder, Meters(counting.series))
+    climb.go(counting, past)
+    stored = page.standings.get(past.partner_id, Standing(0, None))
+    climbed = climb.standing or Standing(0, None)
+    return [
+        *compare_changes(
+            past.code, stored=page.changes[past.partner_id], climbed=climb.changes, is_whole=is_whole
+        ),
+        *compare(past.code, ladder, stored=stored, climbed=climbed),
+    ]
 
 
 def compare(code: str, ladder: Ladder, *, stored: Standing, climbed: Standing) -> list[str]:
@@ -269,5 +264,5 @@ def _name(change: Change | None) -> str:
 CLIMBED: Final = Check(
     "tiers climbed again",
     "replayed in the order of acceptance, each partner stands on the tier that it does, and changed it as was told",
-    look_at_tiers,
+    begun_anew(look_at_tiers),
 )

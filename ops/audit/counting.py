@@ -6,24 +6,27 @@ being filled are left out, and the finding says how many.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from activity.journal import load_history
-from base.database import reading, transaction
-from game.loading import load_points, load_rewards_apart
+from base.database import Connection, reading
+from game.loading import check_version, load_points, load_rewards_apart
 from game.plan import load_plan
 from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
 from metrics.rules import MeterKey
 from metrics.windows import label
-from ops.audit.check import SHOWN, Check, Finding, sql_check
-from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.check import Check, Finding, sql_check
+from ops.audit.paging import begun_anew, read_pages
 
 STORED: Final = """
 SELECT series_id, window_start, partner_id, value, reached_at FROM meter
 WHERE program_id = $1 AND series_id = ANY($2::bigint[]) AND partner_id = ANY($3::bigint[])
 """
+
+Stored: TypeAlias = dict[MeterKey, tuple[Decimal, datetime]]
+"""Value, and when it was reached."""
 
 PARTS: Final = sql_check(
     "distinct counts",
@@ -47,40 +50,35 @@ async def look_at_meters(program_id: int) -> Finding:
     async with reading() as connection:
         plan = await load_plan(connection, program_id)
     counting = Counting(one for one in plan.counting.series.values() if one.id not in plan.unfilled)
-    looked, wrong = 0, 0
-    first: list[str] = []
-    after: int | None = 0
-    while after is not None:
-        after, seen, offending = await _look_at_page(program_id, counting, after)
-        looked, wrong = looked + seen, wrong + len(offending)
-        first += offending[: SHOWN - len(first)]
+
+    async def read(connection: Connection, partner_ids: list[int]) -> tuple[Stored, Meters]:
+        await check_version(connection, plan)
+        return await _read(connection, counting, program_id, partner_ids)
+
     left_out = len(plan.unfilled)
     note = f"left out: {left_out} series that are still being filled" if left_out else ""
-    return Finding(looked, wrong, tuple(first), note)
+    found = Finding(0, 0, note=note)
+    async for stored, true in read_pages(program_id, read):
+        found = found.add(len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true))
+    return found
 
 
-async def _look_at_page(program_id: int, counting: Counting, after: int) -> tuple[int | None, int, list[str]]:
-    """The last partner of the next page (None where there is none), meters seen, and those that are wrong."""
-    async with transaction() as connection:
-        await connection.execute(SNAPSHOT)
-        partner_ids = await next_partners(connection, program_id, after)
-        if not partner_ids:
-            return None, 0, []
-        history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
-        points = await load_points(connection, program_id=program_id, activity_ids=list(history))
-        apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
-        rows = await connection.fetch(STORED, program_id, list(counting.series), partner_ids)
+async def _read(
+    connection: Connection, counting: Counting, program_id: int, partner_ids: list[int]
+) -> tuple[Stored, Meters]:
+    """The meters of these partners as they stand, and as the journal counts them."""
+    history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
+    points = await load_points(connection, program_id=program_id, activity_ids=list(history))
+    apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
+    rows = await connection.fetch(STORED, program_id, list(counting.series), partner_ids)
     stored = {
         (row["series_id"], row["window_start"], row["partner_id"]): (row["value"], row["reached_at"])
         for row in rows
     }
-    true = recount(counting, history.values(), points, list(apart.values()))
-    return partner_ids[-1], len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true)
+    return stored, recount(counting, history.values(), points, list(apart.values()))
 
 
-def compare(
-    counting: Counting, *, stored: dict[MeterKey, tuple[Decimal, datetime]], true: Meters
-) -> list[str]:
+def compare(counting: Counting, *, stored: Stored, true: Meters) -> list[str]:
     """Name the meters that are not as the journal has them. One that nothing counts for any more keeps its time."""
     wrong = []
     for key in sorted(stored.keys() | true.keys()):
@@ -103,5 +101,5 @@ def _name(counting: Counting, key: MeterKey) -> str:
 METERS: Final = Check(
     "meters",
     "each meter is what the journal counts to, and was reached when the last that counts occurred",
-    look_at_meters,
+    begun_anew(look_at_meters),
 )

@@ -6,23 +6,23 @@ proved all the same, that the objectives were at their targets when it completed
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from base.database import Connection, snapshot, transaction
+from base.database import Connection, snapshot
 from base.ids import Ids
 from game.badges.rules import Award
-from game.loading import AWARDS, COMPLETIONS, PlanMoved, check_version
+from game.loading import AWARDS, COMPLETIONS, check_version
 from game.missions.rules import Completion, reward_key
 from game.state import PartnerState, State
 from loyalty.ledger.books import MOST
 from loyalty.ledger.service import build_books
 from metrics.meters import Meters
 from ops.audit.audiences import Admission, Paid, TierTurns, load_told, load_turns
-from ops.audit.check import SHOWN, Check, Finding
+from ops.audit.check import Check, Finding
 from ops.audit.deciding import Replay, Watching, load_watching
-from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.paging import begun_anew, read_pages
 from ops.audit.past import Past, load_pasts
 from partners.rules import PartnerView
 
@@ -48,80 +48,48 @@ class Stored:
     full: Set[int]
 
 
-class Seen(NamedTuple):
-    """What came of a page, or of all so far."""
+@dataclass(slots=True)
+class LeftOut:
+    """How often it cannot be decided again."""
 
-    looked: int = 0
-    wrong: int = 0
-    first: tuple[str, ...] = ()
     older: int = 0
     """Partners whose activities were decided before it was kept by which configuration."""
     unsure: int = 0
     """Missions of partners of whom it cannot be told whether they were in the audience."""
 
-    def add(self, other: "Seen") -> "Seen":
-        """Both."""
-        first = (*self.first, *other.first)[:SHOWN]
-        return Seen(
-            self.looked + other.looked,
-            self.wrong + other.wrong,
-            first,
-            self.older + other.older,
-            self.unsure + other.unsure,
-        )
-
 
 async def look_at_progress(program_id: int) -> Finding:
-    """Decide all missions and badges of every partner again; anew where they were changed meanwhile."""
-    while True:
-        try:
-            return await _look(program_id)
-        except PlanMoved:
-            continue
-
-
-async def _look(program_id: int) -> Finding:
+    """Decide all missions and badges of every partner again."""
     async with snapshot() as connection:
         watching = await load_watching(connection, program_id)
-    seen = Seen()
-    after: int | None = 0
-    while after is not None:
-        after, page = await _look_at_page(watching, after)
-        seen = seen.add(page)
-    return Finding(seen.looked, seen.wrong, seen.first, "; ".join(_notes(watching, seen)))
 
-
-def _notes(watching: Watching, seen: Seen) -> Iterator[str]:
-    if watching.left_out:
-        yield f"left out: {watching.left_out:,} missions and badges whose past is still being gone through"
-    if seen.older:
-        yield f"left out: {seen.older:,} partners with activities from before their configuration was kept"
-    if seen.unsure:
-        yield f"left out: {seen.unsure:,} times a mission of which it is not kept what it was decided on"
-    if by_facts := sum(not one.is_sure for one in watching.missions):
-        yield f"{by_facts:,} missions have an audience by what is not kept: who was in is taken from the facts"
-
-
-async def _look_at_page(watching: Watching, after: int) -> tuple[int | None, Seen]:
-    """The last partner of the next page (None where there is none), and what came of it."""
-    program_id = watching.plan.program_id
-    async with transaction() as connection:
-        await connection.execute(SNAPSHOT)
-        partner_ids = await next_partners(connection, program_id, after)
-        if not partner_ids:
-            return None, Seen()
+    async def read(connection: Connection, partner_ids: list[int]) -> tuple[Sequence[Past], Stored]:
         await check_version(connection, watching.plan)
         pasts = await load_pasts(
             connection, program_id=program_id, partner_ids=partner_ids, with_points=watching.with_points
         )
-        stored = await _load_stored(connection, watching, partner_ids)
-    seen = Seen()
-    for past in pasts:
-        if any(one.activity is not None and not one.activity.config_version for one in past.happenings):
-            seen = seen.add(Seen(older=1))
-        else:
-            seen = seen.add(_look_at(watching, past, stored))
-    return partner_ids[-1], seen
+        return pasts, await _load_stored(connection, watching, partner_ids)
+
+    found, left_out = Finding(0, 0), LeftOut()
+    async for pasts, stored in read_pages(program_id, read):
+        for past in pasts:
+            if any(one.activity is not None and not one.activity.config_version for one in past.happenings):
+                left_out.older += 1
+            else:
+                looked, wrong = _look_at(watching, past, stored, left_out)
+                found = found.add(looked, wrong)
+    return replace(found, note="; ".join(_notes(watching, left_out)))
+
+
+def _notes(watching: Watching, left_out: LeftOut) -> Iterator[str]:
+    if watching.left_out:
+        yield f"left out: {watching.left_out:,} missions and badges whose past is still being gone through"
+    if left_out.older:
+        yield f"left out: {left_out.older:,} partners with activities from before their configuration was kept"
+    if left_out.unsure:
+        yield f"left out: {left_out.unsure:,} times a mission of which it is not kept what it was decided on"
+    if by_facts := sum(not one.is_sure for one in watching.missions):
+        yield f"{by_facts:,} missions have an audience by what is not kept: who was in is taken from the facts"
 
 
 async def _load_stored(connection: Connection, watching: Watching, partner_ids: Sequence[int]) -> Stored:
@@ -152,8 +120,8 @@ async def _load_stored(connection: Connection, watching: Watching, partner_ids: 
     )
 
 
-def _look_at(watching: Watching, past: Past, stored: Stored) -> Seen:
-    """Decide all of a partner's again, and compare."""
+def _look_at(watching: Watching, past: Past, stored: Stored, left_out: LeftOut) -> tuple[int, list[str]]:
+    """Decide all of a partner's again, and compare: how much was looked at, and what is wrong."""
     partner_id = past.partner_id
     completions, awards = stored.completions[partner_id], stored.awards[partner_id]
     told_at = {
@@ -184,7 +152,8 @@ def _look_at(watching: Watching, past: Past, stored: Stored) -> Seen:
         *_compare_awards(watching, past.code, given, awarded),
     ]
     looked = len(kept.keys() | decided.keys()) + len(given.keys() | awarded.keys())
-    return Seen(looked, len(wrong), tuple(wrong[:SHOWN]), unsure=len(replay.unsure))
+    left_out.unsure += len(replay.unsure)
+    return looked, wrong
 
 
 def _begin(watching: Watching, past: Past) -> State:
@@ -267,5 +236,5 @@ def _since(begun_at: datetime, revoked_at: datetime | None) -> str:
 PROGRESS: Final = Check(
     "progress replayed",
     "decided again in the order of acceptance, each mission was completed and each badge awarded when they were",
-    look_at_progress,
+    begun_anew(look_at_progress),
 )

@@ -10,11 +10,11 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from base.database import transaction
+from base.database import Connection
 from loyalty.ledger.books import LotMovement
 from loyalty.ledger.expiry import Expiry
-from ops.audit.check import SHOWN, Check, Finding
-from ops.audit.paging import SNAPSHOT, next_partners
+from ops.audit.check import Check, Finding
+from ops.audit.paging import read_pages
 from ops.audit.wallets import Entry, Replay, ReplayedLot, StoredLot, StoredWallet
 
 WALLETS_OF: Final = """
@@ -54,33 +54,25 @@ class Page(NamedTuple):
 
 async def look_at_wallets(program_id: int) -> Finding:
     """Replay every wallet."""
-    looked, wrong = 0, 0
-    first: list[str] = []
-    after: int | None = 0
-    while after is not None:
-        after, page = await _read_page(program_id, after)
-        offending = replay_page(page)
-        looked, wrong = looked + len(page.entries), wrong + len(offending)
-        first += offending[: SHOWN - len(first)]
-    return Finding(looked, wrong, tuple(first))
+
+    async def read(connection: Connection, partner_ids: list[int]) -> Page:
+        return await _read(connection, program_id, partner_ids)
+
+    found = Finding(0, 0)
+    async for page in read_pages(program_id, read):
+        found = found.add(len(page.entries), replay_page(page))
+    return found
 
 
-async def _read_page(program_id: int, after: int) -> tuple[int | None, Page]:
-    """The last partner of the next page (None where there is none), and the page."""
-    async with transaction() as connection:
-        await connection.execute(SNAPSHOT)
-        partner_ids = await next_partners(connection, program_id, after)
-        if not partner_ids:
-            return None, Page((), (), (), ())
-        entries = await connection.fetch(ENTRIES, program_id, partner_ids)
-        transaction_ids = list({row["transaction_id"] for row in entries})
-        page = Page(
-            await connection.fetch(WALLETS_OF, program_id, partner_ids),
-            await connection.fetch(LOTS, program_id, partner_ids),
-            entries,
-            await connection.fetch(MOVEMENTS, program_id, partner_ids, transaction_ids),
-        )
-    return partner_ids[-1], page
+async def _read(connection: Connection, program_id: int, partner_ids: list[int]) -> Page:
+    entries = await connection.fetch(ENTRIES, program_id, partner_ids)
+    transaction_ids = list({row["transaction_id"] for row in entries})
+    return Page(
+        await connection.fetch(WALLETS_OF, program_id, partner_ids),
+        await connection.fetch(LOTS, program_id, partner_ids),
+        entries,
+        await connection.fetch(MOVEMENTS, program_id, partner_ids, transaction_ids),
+    )
 
 
 def replay_page(page: Page) -> list[str]:

@@ -1,17 +1,13 @@
 """`mitra audit --replay` of tiers and progress: silent over all that was decided, in any order; over nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from datetime import UTC, date, datetime, timedelta
-from types import ModuleType
 from typing import Final
 
 import pytest
 
-import ops.audit.climbing
-import ops.audit.paging
-import ops.audit.progress
 from base.clock import SetClock
 from base.database import Connection
 from game.missions.rules import reward_key
@@ -21,9 +17,10 @@ from game.tier_reviews import review_tiers, review_tiers_of
 from loyalty.tiers.rules import Downgrade
 from metrics.rules import Measure
 from metrics.windows import Period
-from ops.audit.check import Finding
-from ops.audit.climbing import look_at_tiers
-from ops.audit.progress import look_at_progress
+from ops.audit.check import Check, Finding
+from ops.audit.climbing import CLIMBED, look_at_tiers
+from ops.audit.counting import METERS
+from ops.audit.progress import PROGRESS, look_at_progress
 from partners.audiences import AudienceInput
 from partners.history import begin_history, end_history
 from partners.service import PartnerKind
@@ -396,12 +393,8 @@ async def test_what_is_left_out_is_said(database_url: str) -> None:
     assert "missions and badges whose past is still being gone through" in found.note
 
 
-@pytest.mark.parametrize(
-    ("module", "look"), [(ops.audit.climbing, look_at_tiers), (ops.audit.progress, look_at_progress)]
-)
-async def test_what_is_configured_meanwhile_is_gone_by(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, look: Callable[[int], Awaitable[Finding]]
-) -> None:
+@pytest.mark.parametrize("check", [METERS, CLIMBED, PROGRESS], ids=lambda check: check.name)
+async def test_what_is_configured_meanwhile_is_gone_by(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
     """A ladder that is set, and a mission that is ended, between the start of a replay and its first page."""
     world = await make_missions()
     ahead: list[Callable[[], Coroutine[None, None, object]]] = [
@@ -413,12 +406,14 @@ async def test_what_is_configured_meanwhile_is_gone_by(
         lambda: world.accept(return_of("z", "kiosk", "f"), sale("y", "stall", 12)),
     ]
 
-    async def next_partners(connection: Connection, program_id: int, after: int) -> list[int]:
+    next_partners = paging.next_partners
+
+    async def late(connection: Connection, program_id: int, after: int) -> list[int]:
         while ahead:
             # Beside the transaction of the page, not in it.
             await asyncio.create_task(ahead.pop(0)(), context=Context())
-        return await ops.audit.paging.next_partners(connection, program_id, after)
+        return await next_partners(connection, program_id, after)
 
-    monkeypatch.setattr(module, "next_partners", next_partners)
-    found = await look(world.program_id)
+    monkeypatch.setattr(paging, "next_partners", late)
+    found = await check.look(world.program_id)
     assert (found.looked > 0, found.violations) == (True, 0)
