@@ -17,6 +17,7 @@ from game.tier_reviews import review_tiers, review_tiers_of
 from loyalty.tiers.rules import Downgrade
 from metrics.rules import Measure
 from metrics.windows import Period
+from ops.audit import paging
 from ops.audit.check import Check, Finding
 from ops.audit.climbing import CLIMBED, look_at_tiers
 from ops.audit.counting import METERS
