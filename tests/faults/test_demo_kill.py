@@ -13,7 +13,7 @@ from tests.command import Mitra, Running
 from tests.servers import ROLE, migrated_database
 from tests.world import EVERYTHING
 
-SECONDS: Final = 60.0
+SECONDS: Final = 180.0
 WEEKS: Final = ("--weeks", "1")
 
 CONFIGURED: Final = "SELECT EXISTS (SELECT FROM mission)"

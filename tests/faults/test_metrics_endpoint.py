@@ -51,11 +51,15 @@ def processes(port: int) -> set[str]:
 def children(of: Running) -> list[int]:
     """The API processes of a parent."""
     path = Path(f"/proc/{of.process.pid}/task/{of.process.pid}/children")
-    return [
-        int(pid)
-        for pid in path.read_text().split()
-        if b"ops.api_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    return [int(pid) for pid in path.read_text().split() if b"ops.api_process" in command_of(pid)]
+
+
+def command_of(pid: str) -> bytes:
+    """Its command line; none where it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_the_processes_of_one_parent_add_up(mitra: Mitra) -> None:
