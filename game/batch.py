@@ -69,6 +69,7 @@ class Batch:
         self.known: dict[tuple[str, str], Claim] = {}
         self.accepted: dict[tuple[str, str], Claim] = {}
         self.drafts: dict[Candidate, Draft] = {}
+        self.zones: dict[int, str] = {}
         self.partners: dict[int, PartnerState] = {}
         self.state: State | None = None
 
@@ -88,9 +89,10 @@ class Batch:
             if undecided:
                 await check_version(connection, self.plan)
             return
+        partner_ids = {one.partner_id for one in fresh}
+        self.zones = {id_: self.plan.zones[id_] for id_ in partner_ids}
         self.drafts = {one: self._draft(one) for one in fresh}
         watch.split("fold")
-        partner_ids = {one.partner_id for one in fresh}
         self.partners = await lock_partners(connection, self.plan, partner_ids, hold=not self.supposed)
         watch.split("lock")
         failpoints.reach("pipeline.locked")
@@ -123,7 +125,7 @@ class Batch:
     def _draft(self, one: Candidate) -> Draft:
         """Counted before its partner is locked, as others may wait for it: by the zone that it was last seen in."""
         occurred_at = one.given.occurred_at.astimezone(UTC)
-        day = local_day(occurred_at, self.plan.zones[one.partner_id])
+        day = local_day(occurred_at, self.zones[one.partner_id])
         moment = Moment(one.partner_id, one.given.kind, occurred_at, day)
         if self.history is not None:
             self.history = max(self.history, occurred_at)
@@ -140,13 +142,13 @@ class Batch:
             draft.reach = self.plan.counting.reach(draft, draft.movements)
 
     def _correct_zones(self) -> None:
-        """Count again for partners whose zone is not the one that they were last seen in, now that it cannot change."""
-        zones = self.plan.zones
-        moved = {id_ for id_, one in self.partners.items() if one.view.time_zone != zones[id_]}
-        zones.update({id_: self.partners[id_].view.time_zone for id_ in moved})
+        """Count again for partners whose zone is not the one that was counted by, now that it cannot change."""
+        zones = {id_: one.view.time_zone for id_, one in self.partners.items()}
+        moved = {id_: zone for id_, zone in zones.items() if zone != self.zones[id_]}
+        self.plan.zones.update(moved)
         for draft in self.drafts.values() if moved else ():
             if draft.partner_id in moved:
-                day = local_day(draft.occurred_at, zones[draft.partner_id])
+                day = local_day(draft.occurred_at, moved[draft.partner_id])
                 draft.moment = replace(draft.moment, local_date=day)
                 self._count(draft)
 

@@ -33,21 +33,21 @@ LOCK_MARK: Final = "SELECT told_until FROM expiry_notice_mark WHERE program_id =
 MOVE_MARK: Final = "UPDATE expiry_notice_mark SET told_until = $2 WHERE program_id = $1"
 
 # What comes up after $2 and by $3, with a lead of $4: the morning ($5) of so many days before the last local day.
-# By the clock that is expires_at less a day more, give or take what a zone may shift meanwhile: an index finds it.
+# A lot ends with a day of the zone that its partner was in then: in that of today, at any time of the day.
 NOTE: Final = """
 INSERT INTO expiry_notice (program_id, partner_id, unit, expires_on, lead_days, expires_at)
-SELECT DISTINCT $1::bigint, e.partner_id, e.unit, d.expires_on, e.lead, e.expires_at
+SELECT $1::bigint, e.partner_id, e.unit, d.expires_on, e.lead, max(e.expires_at)
 FROM (
     SELECT l.partner_id, l.unit, k.lead, l.expires_at
     FROM unnest($4::int[]) AS k (lead)
     JOIN lot l ON l.program_id = $1 AND l.remaining > 0 AND l.matured AND l.expires_at IS NOT NULL
-        AND l.expires_at > greatest($3::timestamptz, $2::timestamptz + make_interval(hours => 24 * k.lead + 12))
+        AND l.expires_at > greatest($3::timestamptz, $2::timestamptz + make_interval(hours => 24 * k.lead - 12))
         AND l.expires_at <= $3::timestamptz + make_interval(hours => 24 * k.lead + 20)
     UNION ALL
     SELECT w.partner_id, w.unit, k.lead, w.idle_until
     FROM unnest($4::int[]) AS k (lead)
     JOIN wallet w ON w.program_id = $1 AND w.available > 0 AND w.idle_until IS NOT NULL
-        AND w.idle_until > greatest($3::timestamptz, $2::timestamptz + make_interval(hours => 24 * k.lead + 12))
+        AND w.idle_until > greatest($3::timestamptz, $2::timestamptz + make_interval(hours => 24 * k.lead - 12))
         AND w.idle_until <= $3::timestamptz + make_interval(hours => 24 * k.lead + 20)
 ) AS e
 JOIN partner p ON p.program_id = $1 AND p.id = e.partner_id AND p.status <> 'CLOSED'
@@ -58,6 +58,7 @@ CROSS JOIN LATERAL (
 ) d
 CROSS JOIN LATERAL (SELECT (d.expires_on - e.lead + $5::time) AT TIME ZONE z.zone AS comes_up) c
 WHERE c.comes_up > $2 AND c.comes_up <= $3
+GROUP BY e.partner_id, e.unit, d.expires_on, e.lead
 ON CONFLICT DO NOTHING
 """
 
@@ -72,15 +73,22 @@ WITH page AS MATERIALIZED (
     WHERE program_id = $1 AND NOT told AND partner_id > $3 AND partner_id <= (SELECT max(partner_id) FROM page)
     FOR UPDATE SKIP LOCKED
 ), remains AS MATERIALIZED (
-    SELECT l.partner_id, l.unit, l.expires_at, sum(l.amount)::bigint AS amount
-    FROM page CROSS JOIN LATERAL (
+    SELECT l.partner_id, l.unit, d.expires_on, sum(l.amount)::bigint AS amount
+    FROM page
+    JOIN partner p ON p.program_id = $1 AND p.id = page.partner_id
+    JOIN program g ON g.id = $1
+    CROSS JOIN LATERAL (
         SELECT o.partner_id, o.unit, CASE WHEN o.sliding THEN w.idle_until ELSE o.expires_at END AS expires_at,
                least(o.remaining, o.granted - o.expired - o.recalled) AS amount
         FROM lot o JOIN wallet w ON w.program_id = $1 AND w.partner_id = o.partner_id AND w.unit = o.unit
         WHERE o.program_id = $1 AND o.partner_id = page.partner_id AND o.remaining + o.held > 0
             AND o.remaining > 0 AND o.matured
     ) l
-    GROUP BY l.partner_id, l.unit, l.expires_at
+    CROSS JOIN LATERAL (
+        SELECT (l.expires_at AT TIME ZONE coalesce(p.time_zone, g.time_zone)
+                - interval '1 microsecond')::date AS expires_on
+    ) d
+    GROUP BY l.partner_id, l.unit, d.expires_on
 )
 SELECT n.program_id, n.partner_id, n.unit, n.expires_on, n.lead_days, n.expires_at, coalesce(r.amount, 0) AS amount,
        coalesce(p.time_zone, g.time_zone) AS time_zone, p.locale, g.locale AS program_locale,
@@ -88,7 +96,7 @@ SELECT n.program_id, n.partner_id, n.unit, n.expires_on, n.lead_days, n.expires_
 FROM noted n
 JOIN partner p ON p.program_id = n.program_id AND p.id = n.partner_id
 JOIN program g ON g.id = n.program_id
-LEFT JOIN remains r ON r.partner_id = n.partner_id AND r.unit = n.unit AND r.expires_at = n.expires_at
+LEFT JOIN remains r ON r.partner_id = n.partner_id AND r.unit = n.unit AND r.expires_on = n.expires_on
 ORDER BY n.partner_id, n.expires_on, n.unit, n.lead_days
 """
 TOLD: Final = """

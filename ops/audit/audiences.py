@@ -78,6 +78,8 @@ class TierTurns:
         """After it: what it changed itself."""
         while (turn := self._next) is not None and _is_of(turn, one):
             self._turn(turn)
+            if turn.cause == "override":
+                break  # there may be another one at the same instant
 
     @property
     def _next(self) -> Turn | None:

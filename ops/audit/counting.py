@@ -4,11 +4,13 @@ A page is one snapshot of the database, so that activities which arrive meanwhil
 being filled are left out, and the finding says how many.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from activity.journal import load_history
+from activity.rules import Activity
 from base.database import Connection, reading
 from game.loading import check_version, load_points, load_rewards_apart
 from game.plan import load_plan
@@ -16,7 +18,7 @@ from metrics.counting import Counting
 from metrics.history import recount
 from metrics.meters import Meters
 from metrics.rules import MeterKey
-from metrics.windows import label
+from metrics.windows import label, local_day
 from ops.audit.check import Check, Finding, sql_check
 from ops.audit.paging import begun_anew, read_pages
 
@@ -51,22 +53,23 @@ async def look_at_meters(program_id: int) -> Finding:
         plan = await load_plan(connection, program_id)
     counting = Counting(one for one in plan.counting.series.values() if one.id not in plan.unfilled)
 
-    async def read(connection: Connection, partner_ids: list[int]) -> tuple[Stored, Meters]:
+    async def read(connection: Connection, partner_ids: list[int]) -> tuple[Stored, Meters, list[str]]:
         await check_version(connection, plan)
         return await _read(connection, counting, program_id, partner_ids)
 
     left_out = len(plan.unfilled)
     note = f"left out: {left_out} series that are still being filled" if left_out else ""
     found = Finding(0, 0, note=note)
-    async for stored, true in read_pages(program_id, read):
-        found = found.add(len(stored.keys() | true.keys()), compare(counting, stored=stored, true=true))
+    async for stored, true, wrong in read_pages(program_id, read):
+        wrong += compare(counting, stored=stored, true=true)
+        found = found.add(len(stored.keys() | true.keys()), wrong)
     return found
 
 
 async def _read(
     connection: Connection, counting: Counting, program_id: int, partner_ids: list[int]
-) -> tuple[Stored, Meters]:
-    """The meters of these partners as they stand, and as the journal counts them."""
+) -> tuple[Stored, Meters, list[str]]:
+    """The meters of these partners as they stand, and as the journal counts them; and what is wrong with its days."""
     history = await load_history(connection, program_id=program_id, partner_ids=partner_ids)
     points = await load_points(connection, program_id=program_id, activity_ids=list(history))
     apart = await load_rewards_apart(connection, program_id=program_id, partner_ids=partner_ids)
@@ -75,7 +78,17 @@ async def _read(
         (row["series_id"], row["window_start"], row["partner_id"]): (row["value"], row["reached_at"])
         for row in rows
     }
-    return stored, recount(counting, history.values(), points, list(apart.values()))
+    activities = [original.activity for original in history.values()]
+    return stored, recount(counting, history.values(), points, list(apart.values())), compare_days(activities)
+
+
+def compare_days(activities: Iterable[Activity]) -> list[str]:
+    """Name the activities that stand on another day than that of the zone that they were counted in."""
+    return [
+        f"activity {one.source} {one.external_id} counts on {one.local_date}, not {day}"
+        for one in activities
+        if (day := local_day(one.occurred_at, one.time_zone)) != one.local_date
+    ]
 
 
 def compare(counting: Counting, *, stored: Stored, true: Meters) -> list[str]:
@@ -100,6 +113,6 @@ def _name(counting: Counting, key: MeterKey) -> str:
 
 METERS: Final = Check(
     "meters",
-    "each meter is what the journal counts to, and was reached when the last that counts occurred",
+    "each meter is what the journal counts to on its partner's days, and was reached when the last of it occurred",
     begun_anew(look_at_meters),
 )

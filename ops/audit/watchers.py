@@ -9,9 +9,10 @@ from typing import Final
 
 from ops.audit.check import Check, sql_check
 
-# Where a series is still being filled, what watches it follows once it is.
+# Where the past is still being gone through for a series, what watches it follows once that is over.
 FILLED: Final = """
-EXISTS (SELECT FROM meter_series s WHERE s.program_id = $1 AND s.id = {series} AND s.filled_at IS NOT NULL)
+EXISTS (SELECT FROM meter_series s WHERE s.program_id = $1 AND s.id = {series} AND s.filled_at IS NOT NULL
+               AND s.reviewed_through IS NULL)
 """
 LEFT_OUT: Final = """
 SELECT CASE WHEN count(*) > 0 THEN 'left out: ' || count(*) || ' whose series is still being filled' END

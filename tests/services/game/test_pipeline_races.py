@@ -3,7 +3,9 @@
 import asyncio
 from collections import Counter
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 
 from base.database import reading
@@ -13,6 +15,7 @@ from loyalty.ledger.adjust import adjust_points
 from metrics.rules import Measure
 from metrics.windows import Period
 from tests.invariants import check_audit, check_invariants
+from tests.services.programs import WAITING, another_transaction
 from tests.world import NOW, World, make_world, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -204,4 +207,30 @@ async def test_a_mission_published_during_a_review_has_its_whole_past_counted(
             world.program_id,
         )
     assert sorted(row["n"] for row in rows) == [3, 3]
+    await check_audit(world.program_id)
+
+
+async def test_batches_that_wait_for_a_partner_that_moved_count_on_its_new_calendar(
+    database_url: str,
+) -> None:
+    """What they move was counted before; who is first sees where the partner is now, and the next must see it too."""
+    world = await make_world({"shop": "Pacific/Honolulu"})
+    await world.count("amount", Measure.AMOUNT, Period.DAILY)
+    await world.accept(sale("before", "shop", 1))
+    await world.partner("shop", "Asia/Tokyo")
+    async with asyncio.timeout(SECONDS):
+        watching = await asyncpg.connect(database_url)
+        async with another_transaction(database_url) as other:
+            await other.execute("SELECT 1 FROM partner WHERE program_id = $1 FOR UPDATE", world.program_id)
+            writers = [
+                asyncio.create_task(world.accept(sale(name, "shop", amount)))
+                for name, amount in (("a", 10), ("b", 100))
+            ]
+            while await watching.fetchval(WAITING, "%FOR NO KEY UPDATE%") < len(writers):
+                pass
+        await asyncio.gather(*writers)
+        await watching.close()
+    meters = await world.meters("amount", Period.DAILY, "shop")
+    here = NOW.astimezone(ZoneInfo("Asia/Tokyo")).date()
+    assert meters[here].value == 110
     await check_audit(world.program_id)

@@ -20,6 +20,7 @@ from metrics.rules import Measure
 from metrics.windows import Period
 from ops.audit.check import sql_check
 from ops.audit.checks import CHECKS, audit_program
+from tests.invariants import check_audit
 from tests.ledger import capture_hold, hold_points
 from tests.spoiling import BY_NAME, look, owner, unguarded
 from tests.world import NOW, World, activity, back, line, make_world, return_of, sale
@@ -112,6 +113,20 @@ async def test_a_check_takes_as_long_as_the_books_are_and_others_do_not(boards: 
     assert (await check.look(world.program_id)).offending == ("0 0",)
     async with reading() as connection:
         assert await connection.fetchval(f"SELECT {limits}") == "2min 5min"
+
+
+async def test_what_waits_for_the_past_to_be_gone_through_is_left_out(boards: base.redis.Client) -> None:
+    """A badge and a ladder over what was counted before: the review that makes them true is on its way."""
+    world = await make_world()
+    await world.count("amount", Measure.AMOUNT, Period.MONTHLY)
+    await world.badge("one", "amount", [10])
+    await world.accept(sale("a", "shop", 100))
+    await world.review()
+    await world.badge("two", "amount", [20])
+    await world.ladder("amount", Period.MONTHLY, {"bronze": (0, 1), "silver": (50, 1)})
+    await check_audit(world.program_id)
+    await world.review()
+    await check_audit(world.program_id)
 
 
 async def test_an_empty_program_is_clean(boards: base.redis.Client) -> None:

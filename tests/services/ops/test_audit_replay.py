@@ -394,6 +394,28 @@ async def test_what_is_left_out_is_said(database_url: str) -> None:
     assert "missions and badges whose past is still being gone through" in found.note
 
 
+async def test_two_overrides_at_one_instant_are_two() -> None:
+    world = await make_world(["shop"])
+    await world.count("amount", Measure.AMOUNT, Period.MONTHLY)
+    await world.ladder("amount", Period.MONTHLY, STEPS)
+    await world.mission("m", {"amount": 5}, points=10, audience=AudienceInput(tiers=["gold"]))
+    await world.review()
+    await put(world, "shop", "gold", "k1")
+    await world.accept(sale("a", "shop", 10))
+    await put(world, "shop", "bronze", "k2")
+    found = await look_at_progress(world.program_id)
+    assert (found.looked, found.violations) == (1, 0)
+
+
+async def test_a_day_that_is_not_the_partners_is_found(database_url: str) -> None:
+    world = await make_world({"shop": "Asia/Tokyo"})
+    await world.accept(sale("a", "shop", 10))
+    assert not (await METERS.look(world.program_id)).violations
+    await spoil(database_url, world, "UPDATE activity SET local_date = local_date + 1 WHERE program_id = $1")
+    (found,) = (await METERS.look(world.program_id)).offending
+    assert found.startswith("activity pos a counts on ")
+
+
 @pytest.mark.parametrize("check", [METERS, CLIMBED, PROGRESS], ids=lambda check: check.name)
 async def test_what_is_configured_meanwhile_is_gone_by(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
     """A ladder that is set, and a mission that is ended, between the start of a replay and its first page."""

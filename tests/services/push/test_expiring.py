@@ -95,6 +95,26 @@ async def test_each_lead_is_told_once_with_what_is_left() -> None:
     assert len(await told(world)) == 3, "nothing was left of the others"
 
 
+@pytest.mark.parametrize(
+    "zone", ["Asia/Tokyo", "Asia/Makassar", "America/New_York", "Pacific/Kiritimati", "Pacific/Niue"]
+)
+async def test_points_that_end_with_a_day_elsewhere_are_told_by_the_day_here(zone: str) -> None:
+    """A partner that moved has points that end at any time of its day, and at more than one."""
+    world = await make_world()
+    await tick(world, NOW)
+    await give(world, "shop", 200, expiry=Expiry.after(days=60))
+    await give(world, "shop", 11, expiry=Expiry.after(days=60))
+    await world.partner("shop", zone)
+    await world.rows(
+        "UPDATE lot SET expires_at = expires_at + interval '30 minutes' WHERE program_id = $1 AND granted = 11"
+        " RETURNING 1"
+    )
+    for hours in range(0, 5 * 24, 3):
+        await tick(world, at(2026, 12, 18, hour=0) + timedelta(hours=hours))
+    (message,) = await told(world)
+    assert message.startswith("211 points will expire on ")
+
+
 async def test_it_is_told_in_the_partners_morning_and_language() -> None:
     world = await make_world()
     jakarta = PartnerInput(
