@@ -35,14 +35,28 @@ class TokenRole(StrEnum):
 OF_PARTNER: Final = frozenset({TokenRole.PARTNER})
 OF_REGION: Final = frozenset({TokenRole.SALES_REP, TokenRole.REGIONAL_LEAD})
 
+ROLES: Final = ", ".join(TokenRole)
+
 
 def register(app: typer.Typer) -> None:
     """Add the family's commands."""
     app.command()(token)
 
 
+def _read_role(given: str) -> TokenRole:
+    """The role, in whatever case it is written."""
+    try:
+        return TokenRole(given.upper())
+    except ValueError:
+        raise typer.BadParameter(
+            f"there is no role {given!r}; it is one of {ROLES}", param_hint="--role"
+        ) from None
+
+
 def token(
-    role: Annotated[TokenRole, typer.Option(case_sensitive=False, help="What its bearer may do.")],
+    role: Annotated[
+        TokenRole, typer.Option(parser=_read_role, metavar="ROLE", help=f"What its bearer may do: {ROLES}.")
+    ],
     partner: Annotated[str | None, typer.Option(help="Code of the partner, for PARTNER.")] = None,
     region: Annotated[
         str | None, typer.Option(help="Code of the region, for REGIONAL_LEAD and SALES_REP.")

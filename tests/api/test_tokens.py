@@ -52,7 +52,7 @@ def test_the_command_prints_only_the_token(mitra: Mitra, own: dict[str, str]) ->
         (("--role", "SALES_REP"), "--region"),
         (("--role", "ADMIN", "--region", "JKT"), "--region"),
         (("--role", "REGIONAL_LEAD", "--region", "JKT", "--partner", "shop"), "--partner"),
-        (("--role", "KING"), "--role"),
+        (("--role", "marketing"), "--role"),
     ],
 )
 def test_a_role_has_the_options_that_it_needs_and_no_other(arguments: tuple[str, ...], told: str) -> None:
@@ -61,3 +61,15 @@ def test_a_role_has_the_options_that_it_needs_and_no_other(arguments: tuple[str,
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 2
     assert told in refused.output
+
+
+def test_a_role_that_is_none_is_answered_with_the_roles_as_they_are_written() -> None:
+    app = typer.Typer()
+    register(app)
+    refused = CliRunner().invoke(
+        app, ["--role", "marketing"], env={"COLUMNS": "400", "TERMINAL_WIDTH": "400"}
+    )
+    assert refused.exit_code == 2
+    told = " ".join(refused.output.split())
+    assert f"there is no role 'marketing'; it is one of {', '.join(role.value for role in Role)}" in told
+    assert "Value error" not in told
