@@ -1,4 +1,4 @@
-"""Where commands tell of themselves: as wide as the terminal; without one as wide as what is said."""
+"""Where commands tell of themselves: as wide as the terminal; without one as COLUMNS, else as what is said."""
 
 import os
 from typing import Final
@@ -23,8 +23,9 @@ class QuietConsole(Console):
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """The console of a command. A terminal or COLUMNS says how wide it is; a pipe has no width."""
+    """The console of a command. COLUMNS says how wide it is, else the terminal; a pipe has no width of its own."""
     console = QuietConsole(stderr=stderr, highlight=False)
     if not console.is_terminal:
-        console.width = WIDE
+        columns = os.environ.get("COLUMNS", "")
+        console.width = (int(columns) if columns.isdecimal() else 0) or WIDE
     return console
