@@ -112,7 +112,7 @@ async def _decide(
             connection, state.books, program_id=program_id, partner_ids=partner_ids, now=batch.now
         )
     previews = [
-        Previewed(Outcome.refused(given, one)) if isinstance(one, Refusal) else _try(batch, one)
+        Previewed(Outcome.refused(given, _name_reach(one))) if isinstance(one, Refusal) else _try(batch, one)
         for given, one in zip(activities, checked, strict=True)
     ]
     ids = {one.outcome.activity_id for one in previews if one.outcome.activity_id is not None}
@@ -123,6 +123,13 @@ async def _decide(
         else replace(one, outcome=_answer(one.outcome, told[id_]), rules=considered[id_])
         for one in previews
     ]
+
+
+def _name_reach(refusal: Refusal) -> Refusal:
+    """What lies in the future is previewed, and only what lies too far ahead is refused: that is said of it."""
+    if refusal.code != "FUTURE_DATE":
+        return refusal
+    return replace(refusal, message=f"occurredAt lies more than {AHEAD.days} days ahead")
 
 
 def _try(batch: Batch, one: Candidate) -> Previewed:
