@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from api.context import Context, Info
+from api.roles import Role
 from api.schema.activity import find_activity
 from api.schema.because import AS_CONFIGURED, Because, told
 from api.schema.scalars import BigInt
@@ -48,7 +49,8 @@ class ActivityRule:
 class ExplanationQuery:
     @strawberry.field(
         description="Every earning rule that an activity was considered by: what it paid, or the condition that "
-        "failed. A partner is told of those that are for it."
+        "failed. A partner is told of those that are for it and were there. Empty for a return, which no rule "
+        "considers: the `because` of its entries says what it took back."
     )
     async def activity_explain(self, info: Info, external_id: str, source: str) -> list[ActivityRule] | None:
         context = info.context
@@ -58,4 +60,7 @@ class ExplanationQuery:
         id_ = found.original.activity.id
         async with reading() as connection:
             rows = await explain_activities(connection, program_id=context.program_id, activity_ids=[id_])
-        return [ActivityRule.of(row, context) for row in for_partner(rows[id_], await admitted(context))]
+        told_of = rows[id_]
+        if context.caller.role is Role.PARTNER:
+            told_of = for_partner(told_of, await admitted(context))
+        return [ActivityRule.of(row, context) for row in told_of]

@@ -59,7 +59,10 @@ class EarningBasis(StrEnum):
     AMOUNT = "AMOUNT"
 
 
-@strawberry.enum(description="Whether a rule has begun, and whether it is over.")
+@strawberry.enum(
+    description="Whether a version of a rule holds: not yet, now, or no more. What a later one replaces before "
+    "it begins never holds, and is ENDED."
+)
 class EarningRuleState(StrEnum):
     SCHEDULED = "SCHEDULED"
     LIVE = "LIVE"
@@ -326,7 +329,8 @@ class EarningRuleMutation:
         return EarningRuleCreatePayload(earning_rule=EarningRule.of(row))
 
     @strawberry.field(
-        description="Change an earning rule: a new version, for what occurs from now on or from `effectiveFrom`."
+        description="Change an earning rule: a new version, for what occurs from now on or from `effectiveFrom`. It "
+        "replaces whatever was scheduled from then on."
     )
     async def earning_rule_update(
         self, info: Info, given: Given[EarningRuleUpdateInput]

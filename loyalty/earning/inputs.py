@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -108,6 +108,12 @@ class TermsInput:
 NO_TERMS: Final = TermsInput()
 
 
+def check_end(ends_at: datetime | None, *, now: datetime) -> None:
+    """Raises `Invalid` (NOT_IN_FUTURE) where a rule would be over before it is there."""
+    if ends_at is not None and ends_at <= now:
+        raise Invalid("must lie in the future", code="NOT_IN_FUTURE", field=["endsAt"])
+
+
 def check_terms(
     given: TermsInput, *, basis: RateBasis, lock_days: int, unit: str = POINT, segments: Collection[str] = ()
 ) -> Terms:
@@ -179,10 +185,11 @@ def _check_hours(given: HoursInput) -> Hours:
     found = []
     for name, text in (("from", given.opens), ("to", given.closes)):
         if not TIME.fullmatch(text):
-            raise Invalid("must be a time like 16:30", code="INVALID_TIME", field=["hours", name])
+            message = "must be a time like 16:30, and 00:00 for midnight"
+            raise Invalid(message, code="INVALID_TIME", field=["hours", name])
         found.append(time.fromisoformat(text))
     if found[0] == found[1]:
-        raise Invalid("must lie after the beginning", code="INVALID_TIME", field=["hours", "to"])
+        raise Invalid("from and to must differ", code="INVALID_TIME", field=["hours", "to"])
     return Hours(*found)
 
 

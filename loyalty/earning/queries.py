@@ -18,7 +18,9 @@ from partners.rules import Audience
 
 RULE: Final = """
 SELECT id, first_value(id) OVER (PARTITION BY key ORDER BY version) AS root, key, version, name, activity_kind, basis,
-       rate, starts_at, ends_at, line_filter, audience, terms, effective_from, ended_at
+       rate, starts_at, ends_at, line_filter, audience, terms, effective_from, ended_at,
+       min(effective_from) OVER (PARTITION BY key ORDER BY version ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+           AS until
 FROM earning_rule WHERE program_id = $1
 """
 # The newest version of each rule.
@@ -39,7 +41,7 @@ BUDGETS: Final = (
 @dataclass(frozen=True, slots=True)
 class RuleRow:
     """A version of an earning rule. `rate` is points per `basis`: ACTIVITY, QUANTITY or AMOUNT; `root` the first
-    version's id."""
+    version's id; `until`: from when on a later version holds."""
 
     id: int
     root: int
@@ -56,13 +58,18 @@ class RuleRow:
     terms: Terms
     effective_from: datetime | None
     ended_at: datetime | None
+    until: datetime | None
 
     def state(self, now: datetime) -> str:
-        """SCHEDULED, LIVE or ENDED, as rules are at this instant."""
-        ends = [one for one in (self.ends_at, self.ended_at) if one is not None]
-        if ends and min(ends) <= now:
+        """SCHEDULED, LIVE or ENDED, as this version is at this instant. ENDED, too, where it never holds: a later one
+        does from before its beginning."""
+        begins = max((one for one in (self.starts_at, self.effective_from) if one is not None), default=now)
+        ends = min(
+            (one for one in (self.ends_at, self.ended_at, self.until) if one is not None), default=None
+        )
+        if ends is not None and ends <= max(begins, now):
             return "ENDED"
-        return "SCHEDULED" if self.starts_at is not None and self.starts_at > now else "LIVE"
+        return "SCHEDULED" if begins > now else "LIVE"
 
 
 def _columns(row: Mapping[str, Any]) -> dict[str, Any]:

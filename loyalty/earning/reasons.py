@@ -29,18 +29,20 @@ ON_THE_WAY: Final = frozenset(
 class Considered:
     """A rule, in the version that was asked; what it granted, and the chain of reasons, or the one why it did not.
 
-    `had_partner`: the partner was in its audience then, as far as that was kept.
+    `had_partner`: the partner was in its audience then, as far as that was kept. `existed`: the rule did, when the
+    activity was recorded.
     """
 
     rule: EarningRule
     points: int
     because: Sequence[Step]
     had_partner: bool = False
+    existed: bool = True
 
 
 def for_partner(rows: Iterable[Considered], admits: Callable[[Audience], bool]) -> list[Considered]:
-    """The rules that are for a partner: their audience had it then, or `admits` it now."""
-    return [one for one in rows if one.had_partner or admits(one.rule.audience)]
+    """The rules that were there, and are for a partner: their audience had it then, or `admits` it now."""
+    return [one for one in rows if one.existed and (one.had_partner or admits(one.rule.audience))]
 
 
 def consider(rules: Iterable[EarningRule], activity: Activity, steps: Sequence[Step]) -> list[Considered]:
@@ -73,7 +75,8 @@ def _consider(
         assert first.created_at is not None, "a version without one always existed"
         on = _day(first.created_at, activity)
         created = _clocks(activity, activity.recorded_at, begins=first.created_at)
-        return Considered(first, 0, [root, _withheld(first, {"why": "later", "on": on, **created})])
+        why = _withheld(first, {"why": "later", "on": on, **created})
+        return Considered(first, 0, [root, why], existed=False)
     return Considered(rule, 0, [root, _withheld(rule, failure(rule, activity))])
 
 

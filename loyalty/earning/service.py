@@ -15,7 +15,7 @@ import orjson
 from activity.rules import RETURN
 from base.database import Connection
 from base.errors import Invalid, NotFound
-from loyalty.earning.inputs import NO_TERMS, TermsInput, check_terms
+from loyalty.earning.inputs import NO_TERMS, TermsInput, check_end, check_terms
 from loyalty.earning.queries import RuleRow, load_versions
 from loyalty.earning.shares import RateBasis
 from loyalty.earning.terms import INPUTS
@@ -90,7 +90,7 @@ async def create_earning_rule(
     """Create a rule; the same again answers the one that stands. `tiers`: the keys of the program's, from above.
 
     KEY_TAKEN where it has another content; EXACTLY_ONE, UNKNOWN_KIND, NOT_SUPPORTED, ENDS_BEFORE_START,
-    INVALID_EXPIRY, and what filter, audience and terms refuse.
+    NOT_IN_FUTURE, INVALID_EXPIRY, and what filter, audience and terms refuse.
     """
 
     async def create(connection: Connection, program: LockedProgram) -> RuleRow:
@@ -101,6 +101,7 @@ async def create_earning_rule(
             stored = _name_inputs(_content(versions[-1]), versions[-1].activity_kind)
             settle_key(rule.key, stored=stored, asked=_name_inputs(asked, rule.activity_kind))
             return versions[0]
+        check_end(rule.ends_at, now=now)
         check_last_day(rule.terms.expiry, now=now, field=["expiry"])
         return await _add(connection, program, rule.key, rule.activity_kind, asked, version=1, now=now)
 

@@ -13,6 +13,7 @@ from activity.rules import EARLIEST
 from base.database import Connection
 from base.errors import Invalid, within
 from loyalty.earning.counters import Budget, Counters
+from loyalty.earning.inputs import check_end
 from loyalty.earning.queries import compile_version
 from loyalty.earning.rules import Earning
 from loyalty.earning.service import EarningRuleInput, check_rule
@@ -65,7 +66,9 @@ async def suppose_rules(
             content = await check_rule(connection, program_id=program_id, kinds=kinds, rule=rule, tiers=tiers)
             check_last_day(rule.terms.expiry, now=now, field=["expiry"])
             before = newest.get(rule.key)
-            if before is not None:
+            if before is None:
+                check_end(rule.ends_at, now=now)
+            else:
                 _check_change(rule, before)
         del content["name"]
         version = compile_version(

@@ -339,7 +339,7 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
     documents = dict(
         re.findall(r"^```graphql\n((?:query|mutation) (\w+).*?)^```$", RULES.read_text(), re.M | re.S)
     )
-    push, ask_preview, ask_unmade, ask_why = documents
+    push, ask_preview, ask_unmade, ask_why, change_it, ask_versions, end_it = documents
     before = await world.everything()
     (unmade,) = (await api.ask("MARKETER", ask_unmade))["earningPreview"]
     assert unmade["outcome"] == {"status": "RECORDED", "error": None}
@@ -362,6 +362,9 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
         }
     }
     world.clock.set(datetime(2026, 12, 6, tzinfo=UTC))
+    assert (await api.ask("MARKETER", end_it.replace("push-green-tea-2026-12", "none")))["earningRuleEnd"] == {
+        "code": "NOT_FOUND", "message": "there is no earning rule 'none'", "field": ["key"]
+    }  # fmt: skip
     before = await world.everything()
     (previewed,) = (await api.ask("MARKETER", ask_preview))["earningPreview"]
     assert previewed["outcome"] == {
@@ -390,6 +393,14 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
         "Pending until 19 December 2026, valid through 17 June 2027",
     ]
     assert (await world.rows("SELECT pending FROM wallet WHERE program_id = $1"))[0]["pending"] == 600
+    coming = "2026-12-14T17:00:00+00:00"
+    assert (await api.ask("MARKETER", change_it))["earningRuleUpdate"] == {
+        "earningRule": {"version": 2, "state": "SCHEDULED", "effectiveFrom": coming}
+    }
+    assert (await api.ask("FINANCE", ask_versions))["earningRuleVersions"] == [
+        {"version": 2, "state": "SCHEDULED", "effectiveFrom": coming, "rate": "4"},
+        {"version": 1, "state": "LIVE", "effectiveFrom": None, "rate": "3"},
+    ]
     change = {
         "key": "push-green-tea-2026-12",
         "name": "Green tea",
@@ -398,13 +409,16 @@ async def test_the_sales_incentive_of_the_documentation_earns_and_explains_itsel
     }
     wanted = "earningRule { version budget budgetLeft effectiveFrom }"
     assert (await api.change("MARKETER", "earningRuleUpdate", change, wanted))["earningRule"] == {
-        "version": 2, "budget": 1000, "budgetLeft": 400, "effectiveFrom": "2026-12-06T00:00:00+00:00"
+        "version": 3, "budget": 1000, "budgetLeft": 400, "effectiveFrom": "2026-12-06T00:00:00+00:00"
     }  # fmt: skip
-    ended = await api.change("MARKETER", "earningRuleEnd", {"key": change["key"]}, "earningRule { state }")
-    assert ended["earningRule"] == {"state": "ENDED"}
+    versions = (await api.ask("FINANCE", ask_versions))["earningRuleVersions"]
+    assert [(one["version"], one["state"]) for one in versions] == [(3, "LIVE"), (2, "ENDED"), (1, "ENDED")]
+    ended = (await api.ask("MARKETER", end_it))["earningRuleEnd"]
+    assert ended["earningRule"] == {"state": "ENDED", "endedAt": "2026-12-06T00:00:00+00:00"}
     asked = f'{{ earningRuleVersions(key: "{change["key"]}") {{ version caps {{ per points }} }} }}'
     assert (await api.ask("FINANCE", asked))["earningRuleVersions"] == [
-        {"version": 2, "caps": []},
+        {"version": 3, "caps": []},
+        {"version": 2, "caps": [{"per": "MONTH", "points": 600}]},
         {"version": 1, "caps": [{"per": "MONTH", "points": 600}]},
     ]
 

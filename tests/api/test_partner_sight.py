@@ -1,5 +1,6 @@
 """What a partner is told of others: nobody's name, and no rule that is for others; whoever works for the brand is."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from partners.service import PartnerInput, PartnerKind
 from push.notifier import Notifier
 from tests.api.door import Answer, Api, open_api
 from tests.api.test_adjustments import adjust, approve, decide
+from tests.api.test_statements import adjust as spend
 from tests.api.test_statements import read
-from tests.world import return_of, sale
+from tests.world import NOW, back, line, return_of, sale
 
 pytestmark = pytest.mark.usefixtures("database", "redis")
 
@@ -92,6 +94,14 @@ async def test_a_rule_that_had_the_partner_then_is_told_whatever_it_says_now() -
     await api.world.accept(return_of("back", "shop", "big"))
     assert "for-gold" in (await rules_of(api, "PARTNER", "golden") or [])
     assert await rules_of(api, "PARTNER", "a") == ["base", "capped", "visits"]
+
+
+async def test_a_partner_is_not_told_of_rules_that_came_later() -> None:
+    api = await furnished()
+    api.world.clock.set(NOW + timedelta(minutes=1))
+    await api.world.earn("newer", amount=1)
+    assert await rules_of(api, "PARTNER") == ["base", "capped", "visits"]
+    assert "newer" in (await rules_of(api, "MARKETER") or [])
 
 
 async def test_a_distributor_sees_nothing_of_its_shops() -> None:
@@ -172,6 +182,34 @@ async def test_a_message_leads_to_the_facts_that_it_tells() -> None:
         ("PointsPosted", -200),
     ]
     assert all("came back" in fact["because"][-1]["detail"] for fact in message["facts"])
+
+
+async def test_a_return_tells_what_was_rounded_and_what_is_owed() -> None:
+    api = await open_api()
+    await api.world.count("sales", Measure.AMOUNT)
+    await api.world.earn("even", amount=10)
+    await api.world.earn("odd", amount=1)
+    await api.world.accept(sale("a", "shop", [line("tea", 2, 601)]))
+    await spend(api.world, -6_611, NOW)
+    await api.world.accept(return_of("b", "shop", [back("a", 1, "tea", 1, "300.5")]))
+    await tell(api)
+    partner = (await api.ask("PARTNER", WALLET, {"code": "shop"}))["partner"]
+    bodies = [edge["node"]["body"] for edge in partner["inbox"]["edges"]]
+    assert bodies[0] == (
+        "Taken back after a return: 3,305 points. Of this you owe 3,305 points; what comes in next repays it."
+    )
+    newest = [edge["node"] for edge in partner["wallet"]["entries"]["edges"]][:2]
+    told = sorted(tuple(step["detail"] for step in entry["because"][1:]) for entry in newest)
+    assert told == [
+        (
+            "50% of what earned 6,010 points by “Even” came back: 3,005 points are taken back",
+            "3,005 points were spent or reserved before, and are owed",
+        ),
+        (
+            "50% of what earned 601 points by “Odd” came back: 300 points are taken back, rounded down",
+            "300 points were spent or reserved before, and are owed",
+        ),
+    ]
 
 
 async def test_money_is_money_in_reasons_and_messages() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -285,6 +286,8 @@ async def test_supposed_rules_are_checked_as_those_that_are_created() -> None:
         ("rules", "1", "audience", "regions", "0"),
     )
     assert await refused(rule(terms={"budget": 0})) == ("NOT_POSITIVE", ("rules", "0", "budget"))
+    over = replace(sound, ends_at=NOW - timedelta(hours=1))
+    assert await refused(sound, replace(over, key="over")) == ("NOT_IN_FUTURE", ("rules", "1", "endsAt"))
     assert await refused(rule("gone")) == ("RULE_ENDED", ("rules", "0", "key"))
     assert await refused(rule("base", kind="VISIT")) == ("KEY_TAKEN", ("rules", "0", "key"))
     many = [rule(f"r{number}") for number in range(MOST_SUPPOSED + 1)]
@@ -336,7 +339,9 @@ async def test_no_more_than_four_hundred_days_ahead_and_only_in_a_preview() -> N
         sale("y", "shop", 1, at=NOW + AHEAD + timedelta(hours=1)),
         sale("z", "shop", 1),
     ]
-    assert [one.outcome.code for one in await tried(world, *late)] == ["", "FUTURE_DATE", ""]
+    previews = await tried(world, *late)
+    assert [one.outcome.code for one in previews] == ["", "FUTURE_DATE", ""]
+    assert previews[1].outcome.message == "occurredAt lies more than 400 days ahead"
     assert [one.code for one in await world.record(*late)] == ["FUTURE_DATE", "FUTURE_DATE", ""]
 
 

@@ -7,13 +7,16 @@ from typing import Any, cast
 
 import pytest
 
+from base.database import reading
 from base.errors import Invalid
-from loyalty.earning.inputs import TermsInput
+from loyalty.earning.inputs import HoursInput, TermsInput
+from loyalty.earning.queries import load_versions
 from loyalty.earning.service import (
     EarningRuleInput,
     EarningRuleUpdate,
     PointsPer,
     create_earning_rule,
+    end_earning_rule,
     update_earning_rule,
 )
 from loyalty.ledger.expiry import Expiry
@@ -83,6 +86,8 @@ async def test_the_same_rule_again_is_the_same() -> None:
     version = await config_version(program.id)
     again = replace(rule, points_per=PointsPer(amount=Decimal("0.10")))
     assert await create_earning_rule(program_id=program.id, rule=again, now=NOW + timedelta(hours=1)) == made
+    # Also once it is over.
+    assert await create_earning_rule(program_id=program.id, rule=again, now=NOW + timedelta(days=2)) == made
     assert await config_version(program.id) == version
 
 
@@ -162,6 +167,7 @@ async def test_a_day_that_is_over_is_no_expiry() -> None:
         ({"starts_at": NOW.replace(tzinfo=None)}, ("ZONE_MISSING", ("startsAt",))),
         ({"starts_at": NOW.replace(year=1)}, ("INVALID_DATE", ("startsAt",))),
         ({"ends_at": NOW.replace(year=9999)}, ("INVALID_DATE", ("endsAt",))),
+        ({"ends_at": NOW}, ("NOT_IN_FUTURE", ("endsAt",))),
         ({"filter": FilterInput(skus=["soap"])}, ("UNKNOWN_SKU", ("filter", "skus", "0"))),
         (
             {"audience": AudienceInput(partner_kinds=[cast(PartnerKind, "SHOP")])},
@@ -199,3 +205,53 @@ async def test_a_budget_holds_at_once_and_is_not_scheduled() -> None:
     made = await update_earning_rule(program_id=program.id, rule=same, now=NOW)
     again = await update_earning_rule(program_id=program.id, rule=same, now=NOW + timedelta(days=60))
     assert (made.version, again.version) == (2, 2)
+
+
+async def test_each_version_says_whether_it_holds() -> None:
+    """A change replaces what was scheduled from its beginning on, and what holds until then goes on."""
+    program = await make_channel()
+    await create_earning_rule(program_id=program.id, rule=RULE, now=NOW)
+
+    async def change(rate: int, *, days: int | None = None) -> None:
+        starts = None if days is None else NOW + timedelta(days=days)
+        per = PointsPer(amount=Decimal(rate))
+        rule = EarningRuleUpdate(RULE.key, RULE.name, per, effective_from=starts)
+        await update_earning_rule(program_id=program.id, rule=rule, now=NOW)
+
+    async def states(*, days: int = 0) -> list[str]:
+        """Of each version, the first one first."""
+        async with reading() as connection:
+            versions = await load_versions(connection, program_id=program.id, key=RULE.key)
+        return [one.state(NOW + timedelta(days=days)) for one in reversed(versions)]
+
+    await change(2, days=10)
+    assert await states() == ["LIVE", "SCHEDULED"]
+    assert await states(days=10) == ["ENDED", "LIVE"]
+    await change(3, days=20)
+    assert await states() == ["LIVE", "SCHEDULED", "SCHEDULED"]
+    assert await states(days=20) == ["ENDED", "ENDED", "LIVE"]
+    await change(4, days=15)
+    assert await states() == ["LIVE", "SCHEDULED", "ENDED", "SCHEDULED"]
+    await change(5)
+    assert await states() == ["ENDED", "ENDED", "ENDED", "ENDED", "LIVE"]
+    await change(6, days=10)
+    assert await states() == ["ENDED", "ENDED", "ENDED", "ENDED", "LIVE", "SCHEDULED"]
+    await end_earning_rule(program_id=program.id, key=RULE.key, now=NOW)
+    assert set(await states()) == {"ENDED"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "field", "message"),
+    [
+        (HoursInput("20:00", "24:00"), "to", "must be a time like 16:30, and 00:00 for midnight"),
+        (HoursInput("9:00", "10:00"), "from", "must be a time like 16:30, and 00:00 for midnight"),
+        (HoursInput("09:00", "09:00"), "to", "from and to must differ"),
+    ],
+)
+async def test_wrong_hours_are_told_how_to_say_them(hours: HoursInput, field: str, message: str) -> None:
+    program = await make_channel()
+    rule = replace(RULE, terms=TermsInput(hours=hours))
+    with pytest.raises(Invalid) as raised:
+        await create_earning_rule(program_id=program.id, rule=rule, now=NOW)
+    assert (raised.value.code, tuple(raised.value.field)) == ("INVALID_TIME", ("hours", field))
+    assert str(raised.value) == message
