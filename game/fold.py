@@ -268,6 +268,7 @@ def _undo(
             lot=lot,
             amount=recallable(lot, share),
             share=_shown(share),
+            is_rounded=(lot.granted * share).denominator != 1,
             on=root,
         )
         give_back_points(state, activity, lot, taken_of_lot)

@@ -58,8 +58,20 @@ def give(
     return step
 
 
-def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int, share: str, on: int) -> int:
-    """Take points of a lot back and tell of it; how many were taken. What the program lets go is told too."""
+def recall_lot(
+    state: State,
+    transaction: Transaction,
+    *,
+    lot: Lot,
+    amount: int,
+    share: str,
+    on: int,
+    is_rounded: bool = False,
+) -> int:
+    """Take points of a lot back and tell of it; how many were taken. What the program lets go is told too.
+
+    `share` of what it granted came back in all, as it is shown; `is_rounded` where that was no whole number.
+    """
     if min(amount, lot.recallable) <= 0:
         return 0
     catch_up(state, lot.partner_id, unit=lot.unit, now=transaction.posted_at)
@@ -71,7 +83,9 @@ def recall_lot(state: State, transaction: Transaction, *, lot: Lot, amount: int,
         numbers = {"granted": lot.granted, "recalled": lot.recalled, "share": share}
         named = {} if rule is None else {"rule": rule.key}
         split = {"owed": planned.owed} if planned.owed else {}
-        step = because.add("reversal", on=on, **named, **numbers, **counted(taken, lot.unit), **split)
+        floored = {"rounded": True} if is_rounded else {}
+        told = {**named, **numbers, **counted(taken, lot.unit), **split, **floored}
+        step = because.add("reversal", on=on, **told)
     if planned.waived:
         because.add("waived", on=step, returns=returns.value, **counted(planned.waived, lot.unit))
     recall(state.books, transaction, planned, because=step)

@@ -23,11 +23,13 @@ The steps, and what they carry besides `step` and `on`:
     expired           points, unit, lots: they were not used in time
     hold              purpose, points, unit, actor: reserved for something under way
     captured          purpose, asked (null: all of it), actor, points, unit: what was reserved is spent
-    released          points, unit, and purpose, asked, actor where nothing was captured: it is available again
+    released          points, unit, and purpose, asked, actor where nothing was captured (the step `captured` has them
+                      where something was): it is available again
     repaid            points: taken at once for a debt
     return            kind, source, externalId, of: the activity taken back
-    reversal          granted, recalled (before), share (0 to 1), points; rule that granted them, owed of the points
-    owed              points: what could not be taken, as it was spent
+    reversal          granted, recalled (before), share (0 to 1), points; rule that granted them, owed of the points,
+                      rounded (true) where the share of what was granted was no whole number
+    owed              points: what could not be taken, as it was spent or reserved
     waived            points, returns: what is not taken back, by the program's policy for returns
     objective         mission, objective, current, target
     mission           mission, window, n

@@ -57,7 +57,15 @@ def choose_language(*wanted: str | None) -> str:
 def explain(steps: Sequence[Step], reader: Reader) -> list[Reason]:
     """A chain, step by step, in the reader's language."""
     speech = _SPEECHES[reader.language].about(reader.names, reader.units)
-    return [_explain_step(step, LANGUAGES[reader.language], speech) for step in show(steps, reader.sight)]
+    shown = _say_once(show(steps, reader.sight))
+    return [_explain_step(step, LANGUAGES[reader.language], speech) for step in shown]
+
+
+def _say_once(steps: Sequence[Step]) -> Sequence[Step]:
+    """A chain that ends with what is owed has a step for that: what was taken back need not tell of it too."""
+    if not any(step["step"] == "owed" for step in steps):
+        return steps
+    return [{**step, "owed": 0} if step["step"] == "reversal" else step for step in steps]
 
 
 def _explain_step(step: Step, words: Mapping[str, tuple[str, Sentence]], speech: Speech) -> Reason:

@@ -62,7 +62,7 @@ def _reversal(step: Mapping[str, Any], say: Speech) -> str:
         verb = "was" if say.is_one(step["recalled"], unit) else "were"
         told += f", of which {say.count(step['recalled'], unit)} {verb} taken back before"
     told += f": {_be(step, say, 'is', 'are')} taken back"
-    if step["share"] != "1":
+    if step.get("rounded"):
         told += ", rounded down"
     if step.get("owed"):
         left, verb = step["points"] - step["owed"], "is" if say.is_one(step["owed"], unit) else "are"
@@ -121,9 +121,16 @@ def _lot(step: Mapping[str, Any], say: Speech) -> str:
 def _waived(step: Mapping[str, Any], say: Speech) -> str:
     if step["returns"] == "ONLY_PENDING":
         return f"{_be(step, say, 'was no longer pending, and is', 'were no longer pending, and are')} not taken back"
-    return (
-        f"{_be(step, say, 'had been spent before, and is', 'had been spent before, and are')} not taken back"
-    )
+    return f"{_gone(step, say)} not taken back"
+
+
+def _gone(step: Mapping[str, Any], say: Speech) -> str:
+    """An amount that is no longer in the wallet, up to what becomes of it."""
+    return _be(step, say, "was spent or reserved before, and is", "were spent or reserved before, and are")
+
+
+def _purpose(step: Mapping[str, Any]) -> str:
+    return f": {step['purpose']}" if "purpose" in step else ""
 
 
 def _by_hand(step: Mapping[str, Any], say: Speech) -> str:
@@ -172,11 +179,13 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     "hold": ("Reserved", lambda s, say: f"{say.points(s['points'], s['unit'])} reserved: {s['purpose']}"),
     "captured": (
         "Spent",
-        lambda s, say: f"{_be(s, say, 'that was reserved is', 'that were reserved are')} spent",
+        lambda s, say: f"{_be(s, say, 'that was reserved is', 'that were reserved are')} spent{_purpose(s)}",
     ),
     "released": (
         "Given back",
-        lambda s, say: f"{_be(s, say, 'that was reserved is', 'that were reserved are')} available again",
+        lambda s, say: (
+            f"{_be(s, say, 'that was reserved is', 'that were reserved are')} available again{_purpose(s)}"
+        ),
     ),
     "repaid": ("Repayment", lambda s, say: f"{_counted(s, say)} went to what was owed"),
     "return": (
@@ -186,12 +195,7 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "reversal": ("Taken back", _reversal),
-    "owed": (
-        "Owed",
-        lambda s, say: (
-            f"{_be(s, say, 'had been spent before, and is', 'had been spent before, and are')} owed"
-        ),
-    ),
+    "owed": ("Owed", lambda s, say: f"{_gone(s, say)} owed"),
     "waived": ("Let go", _waived),
     "objective": (
         "Objective",

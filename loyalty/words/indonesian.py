@@ -54,7 +54,7 @@ def _reversal(step: Mapping[str, Any], say: Speech) -> str:
     if step["recalled"]:
         told += f", {say.count(step['recalled'], unit)} di antaranya sudah ditarik sebelumnya"
     told += f": {say.points(step['points'], unit)} ditarik kembali"
-    if step["share"] != "1":
+    if step.get("rounded"):
         told += ", dibulatkan ke bawah"
     if step.get("owed"):
         left = say.count(step["points"] - step["owed"], unit)
@@ -115,7 +115,11 @@ def _waived(step: Mapping[str, Any], say: Speech) -> str:
     points = _counted(step, say)
     if step["returns"] == "ONLY_PENDING":
         return f"{points} tidak lagi tertunda, dan tidak ditarik kembali"
-    return f"{points} sudah dibelanjakan, dan tidak ditarik kembali"
+    return f"{points} sudah dibelanjakan atau dicadangkan, dan tidak ditarik kembali"
+
+
+def _purpose(step: Mapping[str, Any]) -> str:
+    return f": {step['purpose']}" if "purpose" in step else ""
 
 
 def _by_hand(step: Mapping[str, Any], say: Speech) -> str:
@@ -164,11 +168,11 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
     ),
     "captured": (
         "Dibelanjakan",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan dibelanjakan",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan dibelanjakan{_purpose(s)}",
     ),
     "released": (
         "Dikembalikan",
-        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan kembali tersedia",
+        lambda s, say: f"{say.points(s['points'], s['unit'])} yang dicadangkan kembali tersedia{_purpose(s)}",
     ),
     "repaid": ("Pelunasan", lambda s, say: f"{_counted(s, say)} melunasi yang terutang"),
     "return": (
@@ -178,7 +182,10 @@ WORDS: Final[Mapping[str, tuple[str, Sentence]]] = {
         ),
     ),
     "reversal": ("Ditarik kembali", _reversal),
-    "owed": ("Terutang", lambda s, say: f"{_counted(s, say)} sudah dibelanjakan, dan kini terutang"),
+    "owed": (
+        "Terutang",
+        lambda s, say: f"{_counted(s, say)} sudah dibelanjakan atau dicadangkan, dan kini terutang",
+    ),
     "waived": ("Direlakan", _waived),
     "objective": (
         "Sasaran",

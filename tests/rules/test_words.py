@@ -73,7 +73,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "outside": [{"rules": [["base", 2, "region"], ["push", 1, "tier"]]}],
     "return": [{"kind": "RETURN", "source": "pos", "externalId": "R-1", "of": "A-1"}],
     "reversal": [
-        {"granted": 100, "recalled": 0, "share": "0.333333333", "points": 33},
+        {"granted": 100, "recalled": 0, "share": "0.3333", "points": 33, "rounded": True},
         {"granted": 100, "recalled": 33, "share": "1", "points": 67, "rule": "base", "owed": 60},
     ],
     "owed": [{"points": 12}],
@@ -189,6 +189,67 @@ def test_rules_speak_plainly(step: dict[str, Any], english: str, indonesian: str
     told = {"rule": "base", "version": 2, **step}
     assert explain([told], Reader("en"))[0].detail.removeprefix("“base”, version 2: ") == english
     assert explain([told], Reader("id"))[0].detail.removeprefix("“base”, versi 2: ") == indonesian
+
+
+def details(*steps: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """A chain's sentences in English, and in Indonesian."""
+    chain = [{"on": None, **step} for step in steps]
+    english, indonesian = (
+        [one.detail for one in explain(chain, Reader(language))] for language in ("en", "id")
+    )
+    return english, indonesian
+
+
+def test_rounding_is_told_only_where_something_was_rounded() -> None:
+    half = {"step": "reversal", "granted": 600, "recalled": 0, "share": "0.5", "points": 300}
+    third = {**half, "share": "0.3333", "points": 200}
+    odd = {**half, "granted": 601, "rounded": True}
+    told = details(half, third, odd)
+    assert ["rounded down" in detail for detail in told[0]] == [False, False, True]
+    assert ["dibulatkan" in detail for detail in told[1]] == [False, False, True]
+    assert told[0][0] == "50% of what earned 600 points came back: 300 points are taken back"
+
+
+def test_what_is_owed_is_said_once() -> None:
+    reversal = {
+        "step": "reversal",
+        "granted": 600,
+        "recalled": 0,
+        "share": "1",
+        "points": 600,
+        "owed": 500,
+    }
+    owed = {"step": "owed", "points": 500}
+    came_back = "100% of what earned 600 points came back: 600 points are taken back"
+    kembali = "100% dari yang menghasilkan 600 poin dikembalikan: 600 poin ditarik kembali"
+    assert details(reversal) == (
+        [f"{came_back}; 100 out of the wallet, and 500 are owed"],
+        [f"{kembali}; 100 dari dompet, dan 500 terutang"],
+    )
+    assert details(reversal, owed) == (
+        [came_back, "500 points were spent or reserved before, and are owed"],
+        [kembali, "500 poin sudah dibelanjakan atau dicadangkan, dan kini terutang"],
+    )
+    assert details({**owed, "points": 1})[0] == ["1 point was spent or reserved before, and is owed"]
+    waived = {"step": "waived", "points": 5, "returns": "WITHIN_BALANCE"}
+    assert details(waived)[0] == ["5 points were spent or reserved before, and are not taken back"]
+
+
+def test_what_was_reserved_is_told_with_what_it_was_for() -> None:
+    held = {"purpose": "Order o8", "points": 1_500, "unit": "POINT"}
+    spent, released = {"step": "captured", **held}, {"step": "released", **held}
+    assert details(spent, released) == (
+        [
+            "1,500 points that were reserved are spent: Order o8",
+            "1,500 points that were reserved are available again: Order o8",
+        ],
+        [
+            "1.500 poin yang dicadangkan dibelanjakan: Order o8",
+            "1.500 poin yang dicadangkan kembali tersedia: Order o8",
+        ],
+    )
+    rest = {"step": "released", "points": 5, "unit": "POINT"}
+    assert details(spent, rest)[0][1] == "5 points that were reserved are available again"
 
 
 def test_numbers_are_written_as_the_language_does() -> None:
