@@ -89,6 +89,10 @@ class Teller:
         same_year = day.year == local_day(now, self._to.time_zone).year
         return self.speech.day_of_year(day) if same_year else self.speech.day(day.isoformat())
 
+    def list_amounts(self, amounts: Mapping[str, int]) -> str:
+        """Amounts by unit, one after the other, without their signs."""
+        return self.speech.listed([self.speech.points(abs(amount), unit) for unit, amount in amounts.items()])
+
     def write(
         self,
         template: str,
@@ -101,8 +105,7 @@ class Teller:
     ) -> Message:
         """A message; `amounts` by unit are its `$amount`."""
         if amounts:
-            told = [self.speech.points(abs(amount), unit) for unit, amount in amounts.items()]
-            values = {**values, "amount": self.speech.listed(told)}
+            values = {**values, "amount": self.list_amounts(amounts)}
         title, body = fill(template, values, words=self._words, own=_own_texts(self._to, self._words))
         return Message(
             to=self._to,

@@ -60,6 +60,8 @@ class Told(NamedTuple):
     unit: str = POINT
     amount: int = 0
     about: str = ""
+    owed: int = 0
+    """What of an amount that is taken back was no longer there."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Sort:
     values: Mapping[str, str]
     facts: list[int] = field(default_factory=list)
     amounts: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
 
 
 def write_messages(happening: Happening, *, names: Names) -> Iterator[Message]:
@@ -83,10 +86,13 @@ def write_messages(happening: Happening, *, names: Names) -> Iterator[Message]:
             sort.facts.append(place)
             if told.amount:
                 sort.amounts[told.unit] = sort.amounts.get(told.unit, 0) + told.amount
+            if told.owed:
+                sort.owed[told.unit] = sort.owed.get(told.unit, 0) + told.owed
     for (template, _), sort in sorts.items():
+        owed = {"owed": teller.list_amounts(sort.owed)} if sort.owed else {}
         yield teller.write(
-            template,
-            sort.values,
+            f"{template}_owed" if owed else template,
+            {**sort.values, **owed},
             sort.amounts,
             posted_at=happening.posted_at,
             transaction_id=happening.transaction_id,
@@ -144,10 +150,9 @@ def _tell_points(fact: Mapping[str, Any], *, happening: Happening, teller: Telle
             return Told("points_expired", {"date": teller.date(day, now=happening.posted_at)}, unit, amount)
         case "REVERSE" if amount > 0:
             return Told("points_restored", {}, unit, amount)
-        case "REVERSE" if found("return", "step"):
-            return Told("points_reversed_for_return", {}, unit, amount)
         case "REVERSE":
-            return Told("points_reversed", {}, unit, amount)
+            template = "points_reversed_for_return" if found("return", "step") else "points_reversed"
+            return Told(template, {}, unit, amount, owed=steps[-1].get("owed", 0))
         case _:
             return None
 

@@ -18,6 +18,14 @@ WORDS: Final = Words(
         "points_deducted": ("$amount deducted", "Deducted from your balance: $amount. $reason"),
         "points_reversed": ("$amount taken back", "Taken back: $amount."),
         "points_reversed_for_return": ("$amount taken back", "Taken back after a return: $amount."),
+        "points_reversed_owed": (
+            "$amount taken back",
+            "Taken back: $amount. Of this you owe $owed; what comes in next repays it.",
+        ),
+        "points_reversed_for_return_owed": (
+            "$amount taken back",
+            "Taken back after a return: $amount. Of this you owe $owed; what comes in next repays it.",
+        ),
         "points_restored": ("$amount restored", "Given back to you: $amount."),
         "points_matured": ("$amount available", "Ready to use, and no longer pending: $amount."),
         "points_repaid": (

@@ -15,6 +15,17 @@ WORDS: Final = Words(
         "points_deducted": ("$amount dikurangi", "Dikurangi dari saldo Anda: $amount. $reason"),
         "points_reversed": ("$amount ditarik kembali", "Ditarik kembali: $amount."),
         "points_reversed_for_return": ("$amount ditarik kembali", "Ditarik kembali karena retur: $amount."),
+        "points_reversed_owed": (
+            "$amount ditarik kembali",
+            "Ditarik kembali: $amount. Dari jumlah ini Anda berutang $owed, yang dilunasi oleh perolehan berikutnya.",
+        ),
+        "points_reversed_for_return_owed": (
+            "$amount ditarik kembali",
+            (
+                "Ditarik kembali karena retur: $amount. "
+                "Dari jumlah ini Anda berutang $owed, yang dilunasi oleh perolehan berikutnya."
+            ),
+        ),
         "points_restored": ("$amount dikembalikan", "Dikembalikan kepada Anda: $amount."),
         "points_matured": ("$amount tersedia", "Tidak lagi tertunda dan siap dipakai: $amount."),
         "points_repaid": (

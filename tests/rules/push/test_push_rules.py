@@ -214,6 +214,53 @@ def test_what_one_cause_does_by_many_rules_is_one_message_of_each_sort() -> None
     )
 
 
+def test_a_return_tells_what_is_owed_of_it() -> None:
+    steps: list[dict[str, Any]] = [
+        {"step": "return", "on": None, "kind": "RETURN"},
+        {"step": "reversal", "on": 0, "points": 5000},
+        {"step": "reversal", "on": 0, "points": 414, "owed": 400},
+        {"step": "reversal", "on": 0, "points": 1250, "unit": "CASHBACK", "owed": 1250},
+        {"step": "reversal", "on": None, "points": 1, "owed": 1},
+    ]
+    facts = (
+        points("REVERSE", -5000, because=1),
+        points("REVERSE", -414, because=2),
+        points("REVERSE", -1250, because=3, unit="CASHBACK"),
+        points("REVERSE", -1, because=4),
+    )
+    english, indonesian = (tell(*facts, steps=steps, locale=locale) for locale in ("en", "id"))
+    assert [(message.template, message.body, message.facts) for message in english] == [
+        (
+            "points_reversed_for_return_owed",
+            (
+                "Taken back after a return: 5,414 points and IDR 12.50. "
+                "Of this you owe 400 points and IDR 12.50; what comes in next repays it."
+            ),
+            (0, 1, 2),
+        ),
+        (
+            "points_reversed_owed",
+            "Taken back: 1 point. Of this you owe 1 point; what comes in next repays it.",
+            (3,),
+        ),
+    ]
+    assert indonesian[0].body == (
+        "Ditarik kembali karena retur: 5.414 poin dan IDR 12,50. "
+        "Dari jumlah ini Anda berutang 400 poin dan IDR 12,50, yang dilunasi oleh perolehan berikutnya."
+    )
+
+
+@pytest.mark.parametrize(("locale", "written"), [("en", "5,414"), ("id", "5.414")])
+def test_every_message_groups_its_amounts_by_language(locale: str, written: str) -> None:
+    matured = {"type": "PointsMatured", "because": 0, "unit": "POINT", "amount": 5414}
+    kinds = {"REWARD": 1, "REVERSE": -1, "ADJUST": 1, "CAPTURE": -1, "EXPIRE": -1}
+    told = tell(*(points(kind, sign * 5414) for kind, sign in kinds.items()), matured, locale=locale)
+    assert len(told) == 6
+    for message in told:
+        assert written in message.title
+        assert written in message.body
+
+
 def test_rewards_of_two_missions_are_two_messages() -> None:
     steps: list[dict[str, Any]] = [
         {"step": "mission", "on": None, "mission": "double"},
