@@ -4,6 +4,7 @@ A file belongs to a field of the schema, the one that tells its address: whoever
 file. Refusals have the form of GraphQL's own errors, with a status.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from tempfile import TemporaryFile
@@ -25,6 +26,7 @@ from base.settings import Settings, signing_key
 
 STATUS: Final[dict[type[DomainError], int]] = {NotFound: 404, Forbidden: 403}
 READ: Final = 64 * 1024
+UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 Answer: TypeAlias = Callable[[Request, Context], Awaitable[Response]]
 Refuse: TypeAlias = Callable[[DomainError], Response]
@@ -93,6 +95,11 @@ async def written_file() -> AsyncIterator[BinaryIO]:
     except BaseException:
         file.close()
         raise
+
+
+def plain_name(text: str) -> str:
+    """Text as a part of a file's name: letters and digits of ASCII, dots, dashes and underscores; no more than 64."""
+    return UNSAFE.sub("-", text)[:64].strip("-.")
 
 
 def send_csv(file: BinaryIO, name: str, *, language: str | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""A program's liability as a file for people: a row for each month, in the reader's language.
+"""A program's liability as a file for people: a row for each month, in the reader's language, and of when it is.
 
 GET /liability.csv?unit=POINT
 """
@@ -23,6 +23,7 @@ from loyalty.ledger.books import POINT
 from loyalty.ledger.liability import Due, Liability, load_liability
 from loyalty.ledger.units import Unit
 from loyalty.words.papers import LABELS, Labels
+from metrics.windows import zone
 
 PATH: Final = "/liability.csv"
 
@@ -42,17 +43,21 @@ def liability_routes(
 
 async def _answer(request: Request, context: Context) -> Response:
     unit = context.catalog.unit(request.query_params.get("unit", POINT))
+    time_zone = context.caller.program.time_zone
     async with reading() as connection:
         found = await load_liability(
             connection,
             program_id=context.program_id,
             unit=unit.code,
-            time_zone=context.caller.program.time_zone,
+            time_zone=time_zone,
         )
-    rows = list(_rows(found, unit, LABELS[context.language]))
+    now = context.now().astimezone(zone(time_zone))
+    labels = LABELS[context.language]
+    as_of = f"{labels.as_of} {now.isoformat(sep=' ', timespec='seconds')}, {time_zone}"
+    rows = [*_rows(found, unit, labels), (as_of, None, None, None, None, None)]
     async with written_file() as file:
         await run_in_threadpool(write_sheet, file, rows)
-    return send_csv(file, "liability.csv", language=context.language)
+    return send_csv(file, f"liability-{now.date()}.csv", language=context.language)
 
 
 def _rows(found: Liability, unit: Unit, labels: Labels) -> Iterator[Sequence[Cell]]:

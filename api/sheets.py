@@ -32,9 +32,7 @@ class Sheet:
 
     def write(self, rows: Iterable[Sequence[Cell]]) -> None:
         """Write rows of texts, exact numbers and empty cells."""
-        self._writer.writerows(
-            [safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
-        )
+        self._writer.writerows([_written(cell) for cell in row] for row in rows)
 
     def end(self) -> None:
         """Let go of the stream: all is written."""

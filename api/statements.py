@@ -2,8 +2,9 @@
 
     GET /partners/{id}/statement.csv?unit=POINT&from=2026-11-01&to=2026-11-30
 
-In the language that is asked for (`Accept-Language`), with local times of the partner. It is written in one snapshot,
-so that its opening and entries come to its closing, and a few hundred entries at a time, however many there are.
+In the language that is asked for (`Accept-Language`), with local times of the partner; whose it is, its opening rows
+say. It is written in one snapshot, so that its opening and entries come to its closing, and a few hundred entries at a
+time, however many there are. What the last rows hold of days that are not over, they hold so far.
 """
 
 from collections import defaultdict
@@ -20,7 +21,7 @@ from starlette.routing import Route
 
 from api.auth import Authenticator
 from api.context import Context
-from api.files import FileDoor, send_csv, written_file
+from api.files import FileDoor, plain_name, send_csv, written_file
 from api.ids import decode_id, global_id
 from api.sheets import Cell, Sheet
 from base.clock import Clock
@@ -60,8 +61,9 @@ async def _answer(request: Request, context: Context) -> Response:
     span = span_of(first_day=first_day, last_day=last_day, time_zone=partner.time_zone)
     async with written_file() as file:
         await _write(file, context, partner, unit, span)
-    name = f"statement-{first_day}-{last_day}.csv"
-    return send_csv(file, name, language=context.language)
+    parts = ("statement", plain_name(partner.code), str(first_day), str(last_day))
+    name = "-".join(part for part in parts if part)
+    return send_csv(file, f"{name}.csv", language=context.language)
 
 
 async def _partner(request: Request, context: Context) -> PartnerRow:
@@ -86,7 +88,7 @@ async def _write(file: BinaryIO, context: Context, partner: PartnerRow, unit: Un
         statement = await load_statement(
             connection, program_id=context.program_id, partner_id=partner.id, unit=unit.code, span=span
         )
-        page = _Page(statement, unit, context.reader, LABELS[context.language])
+        page = _Page(statement, unit, context.reader, LABELS[context.language], partner.code, context.now())
         sheet = Sheet(file)
         sheet.write([page.labels.columns, *page.opening()])
         async for rows in stream_posted(connection, program_id=context.program_id, statement=statement):
@@ -108,6 +110,8 @@ class _Page:
     unit: Unit
     reader: Reader
     labels: Labels
+    partner: str
+    now: datetime
     balances: defaultdict[Bucket, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,13 +120,16 @@ class _Page:
     def opening(self) -> Iterator[Sequence[Cell]]:
         """A row for each bucket: what it held before."""
         for one in self.statement.buckets:
-            yield self._held(self.labels.opening, self.statement.span.starts_at, one.bucket, one.opening)
+            row = self._held(self.labels.opening, self.statement.span.starts_at, one.bucket, one.opening)
+            yield (*row, f"{self.labels.partner} {self.partner}")
 
     def closing(self) -> Iterator[Sequence[Cell]]:
-        """A row for each bucket: what it held after."""
+        """A row for each bucket: what it held after; what it holds now, where the days are not over."""
+        ends_at = self.statement.span.ends_at
+        label = self.labels.so_far if self.now < ends_at else self.labels.closing
         for one in self.statement.buckets:
             assert self.balances[one.bucket] == one.closing, "all of one snapshot"
-            yield self._held(self.labels.closing, self.statement.span.ends_at, one.bucket, one.closing)
+            yield (*self._held(label, min(self.now, ends_at), one.bucket, one.closing), None)
 
     def lines(self, rows: Sequence[EntryRow]) -> Iterator[Sequence[Cell]]:
         """A row for each entry."""
@@ -150,7 +157,6 @@ class _Page:
             None,
             held,
             self.unit.measure,
-            None,
         )
 
     def _local(self, moment: datetime) -> str:

@@ -15,6 +15,10 @@ class Labels:
     total: str
     opening: str
     closing: str
+    so_far: str
+    """The closing balance of days that are not over."""
+    partner: str
+    as_of: str
     kinds: Mapping[str, str]
     buckets: Mapping[str, str]
 
@@ -27,6 +31,9 @@ LABELS: Final[Mapping[str, Labels]] = {
         total="Total",
         opening="Opening balance",
         closing="Closing balance",
+        so_far="Balance so far",
+        partner="Partner",
+        as_of="As of",
         kinds={
             "EARN": "Earned",
             "MATURE": "Matured",
@@ -50,6 +57,9 @@ LABELS: Final[Mapping[str, Labels]] = {
         total="Jumlah",
         opening="Saldo awal",
         closing="Saldo akhir",
+        so_far="Saldo sejauh ini",
+        partner="Mitra",
+        as_of="Per",
         kinds={
             "EARN": "Diperoleh",
             "MATURE": "Matang",

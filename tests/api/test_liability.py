@@ -52,7 +52,9 @@ async def test_finance_reads_what_is_owed() -> None:
         ["Tidak pernah", "100", "0", "0", "100", "POINT"],
         ["Jumlah", "140", "0", "0", "140", "POINT"],
         ["Terutang", "", "", "", "0", "POINT"],
+        ["Per 2026-11-20 08:00:00+00:00, UTC", "", "", "", "", ""],
     ]
+    assert answer.headers["content-disposition"] == 'attachment; filename="liability-2026-11-20.csv"'
 
 
 async def test_in_another_unit() -> None:

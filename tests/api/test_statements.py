@@ -185,6 +185,7 @@ async def test_without_a_partner_it_is_the_callers_own() -> None:
 
 async def test_the_file_says_what_the_statement_says() -> None:
     api = await open_api(await jakarta())
+    api.world.clock.set(day(30, 17))  # its days are just over
     await adjust(api.world, 3, day(1, month=10))
     await adjust(api.world, 100, day(5, 20), reason="=HYPERLINK(1)")
     await adjust(api.world, -30, day(20), reason="a mug")
@@ -193,12 +194,22 @@ async def test_the_file_says_what_the_statement_says() -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert (
-        answer.headers["content-disposition"] == 'attachment; filename="statement-2026-11-01-2026-11-30.csv"'
+        answer.headers["content-disposition"]
+        == 'attachment; filename="statement-shop-2026-11-01-2026-11-30.csv"'
     )
     assert answer.headers["content-language"] == "en"
     header, *rows = read(answer.content)
     assert header == ["Posted", "Occurred", "Entry", "Bucket", "Amount", "Balance", "Unit", "Reason"]
-    assert rows[0] == ["2026-11-01 00:00:00+07:00", "", "Opening balance", "Available", "", "3", "POINT", ""]
+    assert rows[0] == [
+        "2026-11-01 00:00:00+07:00",
+        "",
+        "Opening balance",
+        "Available",
+        "",
+        "3",
+        "POINT",
+        "Partner shop",
+    ]
     assert [row[3] for row in rows[:4]] == ["Available", "Pending", "Held", "Owed"]
     at = "2026-11-06 03:00:00+07:00"
     assert rows[4] == [
@@ -214,6 +225,27 @@ async def test_the_file_says_what_the_statement_says() -> None:
     assert rows[5][4:] == ["-30", "73", "POINT", "Adjusted by hand: a mug"]
     assert rows[6] == ["2026-12-01 00:00:00+07:00", "", "Closing balance", "Available", "", "73", "POINT", ""]
     assert len(rows) == 10
+
+
+async def test_a_file_of_days_that_are_not_over_says_so() -> None:
+    api = await open_api(await jakarta())
+    api.world.clock.set(day(20, 8))
+    await adjust(api.world, 3, day(5))
+    url = (await state(api))["csvUrl"]
+    at = "2026-11-20 15:00:00+07:00"
+    closing = read((await download(api, url)).content)[-4]
+    assert closing == [at, "", "Balance so far", "Available", "", "3", "POINT", ""]
+    closing = read((await download(api, url, **{"accept-language": "id"})).content)[-4]
+    assert closing[:3] == [at, "", "Saldo sejauh ini"]
+
+
+async def test_a_file_is_named_safely_after_its_partner() -> None:
+    code = 'sh"op/../42 ключ'
+    api = await open_api((code,))
+    answer = await download(api, (await state(api, partner=code))["csvUrl"])
+    name = answer.headers["content-disposition"].partition("=")[2]
+    assert name == '"statement-sh-op-..-42-2026-11-01-2026-11-30.csv"'
+    assert read(answer.content)[1][-1] == f"Partner {code}"
 
 
 async def test_the_file_speaks_the_readers_language() -> None:
