@@ -25,6 +25,7 @@ from ops.embedded import EmbeddedServers
 from ops.embedded.holding import remove_local_data
 from ops.errors import OperatorError
 from tests.command import Mitra
+from tests.order import arrange
 from tests.servers import (
     ROLE,
     create_database,
@@ -35,10 +36,7 @@ from tests.servers import (
 )
 
 CLOSE_SEASONS = "UPDATE season SET state = 'CLOSED', generation = 0 WHERE state <> 'CLOSED' OR generation > 0"
-TESTS = Path(__file__).parent
-DATA_DIR = TESTS.parent / ".cache" / "test-servers"
-LONG = ("faults", "topology", "properties", "scenarios")
-"""Folders of tests that take long each."""
+DATA_DIR = Path(__file__).parent.parent / ".cache" / "test-servers"
 
 # Tests start hundreds of processes: where bytecode is not kept, each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -58,10 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: a worker that comes to one last keeps the others waiting. Otherwise the order stays."""
-    places = {name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(TESTS).parts[0], len(places)))
+    """Long ones first, for as many workers as there are."""
+    items[:] = arrange(items, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
