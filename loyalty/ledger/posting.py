@@ -149,7 +149,7 @@ def take(books: Books, transaction: Transaction, *, unit: str, amount: int, kind
     assert amount > 0
     available = books.wallet(transaction.partner_id, unit).available
     if available < amount:
-        raise InsufficientPoints(f"{available} are available", field=("amount",))
+        raise InsufficientPoints(f"{available:,} are available", field=("amount",))
     parts = plan_taking(books.spendable(transaction.partner_id, unit), amount)
     move(transaction, parts, kind)
     return parts
