@@ -123,6 +123,10 @@ class Mitra:
         return running
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        """Ours without Mitra's settings, and those of this test."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MITRA_")}
-        return {**inherited, "MITRA_DATA_DIR": str(self.data_dir), "COLUMNS": "120", **more}
+        """Ours without Mitra's settings and our terminal's width, and those of this test; help is 120 wide."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("MITRA_") and name != "COLUMNS"
+        }
+        return {**inherited, "MITRA_DATA_DIR": str(self.data_dir), "TERMINAL_WIDTH": "120", **more}

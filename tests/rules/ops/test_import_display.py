@@ -96,9 +96,14 @@ def test_the_list_has_one_line_for_each_import(width: int) -> None:
     assert all(("PARTNERS" in line) == (width >= NARROW) for line in lines[3:])
 
 
-def test_a_pipe_has_no_width_whatever_the_shell_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_is_as_wide_as_columns_says_and_has_no_width_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sys.stdout", io.StringIO())
-    monkeypatch.setenv("COLUMNS", "72")
+    for columns, width in ("72", 72), ("0", WIDE), ("wide", WIDE), ("", WIDE):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert open_console().width == width
+    monkeypatch.delenv("COLUMNS")
     assert open_console().width == WIDE
 
 
