@@ -154,7 +154,10 @@ async def test_what_a_failed_statement_left_behind_does_not_park_the_row_with_it
         await connection.execute("SELECT 1 / 0")
 
     await witness.leave(1)
-    assert await outbox.consume(witness.name, fail, limit=1, park=parked.park) == 1
+    async with asyncio.timeout(SECONDS):
+        # The row is not seen while an older transaction runs on this server, of whomever it is.
+        while not await outbox.consume(witness.name, fail, limit=1, park=parked.park):
+            await asyncio.sleep(0.005)
     assert (await witness.depth()).parked == 1
 
 
