@@ -156,7 +156,7 @@ async def test_what_a_failed_statement_left_behind_does_not_park_the_row_with_it
     await witness.leave(1)
     async with asyncio.timeout(SECONDS):
         # The row is not seen while an older transaction runs on this server, of whomever it is.
-        while not await outbox.consume(witness.name, fail, limit=1, park=parked.park):
+        while not await outbox.consume(witness.name, fail, limit=1, park=parked.park):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert (await witness.depth()).parked == 1
 
