@@ -70,28 +70,30 @@ def rule(
 async def tried(
     world: World, *activities: ActivityInput, rules: Sequence[EarningRuleInput] = (), **more: Any
 ) -> list[Previewed]:
-    """A preview, after which every table of the database holds what it held before."""
-    before = await everything_stored()
+    """A preview, after which every table holds of the program what it held before."""
+    before = await everything_stored(world)
     found = await preview(
         program_id=world.program_id, activities=activities, rules=rules, clock=world.clock, **more
     )
-    assert await everything_stored() == before
+    assert await everything_stored(world) == before
     return found
 
 
-async def everything_stored() -> dict[str, tuple[int, str]]:
-    """By table, how many rows it has, and a digest of them with their row versions."""
+async def everything_stored(world: World) -> dict[str, tuple[int, str]]:
+    """By table, how many rows the program has in it, and a digest of them with their row versions."""
     async with reading() as connection:
         tables = await connection.fetch(
-            "SELECT quote_ident(relname) AS name FROM pg_class"
-            " WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+            "SELECT quote_ident(c.relname) AS name FROM pg_class c"
+            " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'program_id'"
+            " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace"
         )
         assert len(tables) > 40
         return {
             row["name"]: tuple(
                 await connection.fetchrow(
                     "SELECT count(*), md5(string_agg(t.xmin::text || t::text, ',' ORDER BY t::text))"
-                    f" FROM {row['name']} t"
+                    f" FROM {row['name']} t WHERE t.program_id = $1",
+                    world.program_id,
                 )
             )
             for row in tables
